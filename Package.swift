@@ -1,0 +1,105 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// Settings every target of ours is built with: Swift 6 mode, explicit existentials and imports, no warnings.
+let strict: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .treatAllWarnings(as: .error),
+]
+
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
+let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "cistern",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "cistern", targets: ["cistern"]),
+        .library(name: "NATSClient", targets: ["NATSClient"]),
+        .library(name: "JetStream", targets: ["JetStream"]),
+        .library(name: "KeyValue", targets: ["KeyValue"]),
+        .library(name: "Archive", targets: ["Archive"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.35.2"),
+        .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    ],
+    targets: [
+        .systemLibrary(
+            name: "CZstd",
+            pkgConfig: "libzstd",
+            providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]
+        ),
+        .target(name: "KVModel", swiftSettings: strict),
+        .target(name: "NATSProtocol", dependencies: [nioCore], swiftSettings: strict),
+        .target(
+            name: "NATSClient",
+            dependencies: [
+                "NATSProtocol", nioCore, nioPosix, nioSSL, crypto, logging,
+                .product(name: "NIOSOCKS", package: "swift-nio-extras"),
+            ],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "JetStream",
+            dependencies: ["NATSClient", "NATSProtocol", "KVModel", nioCore],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "KeyValue",
+            dependencies: ["JetStream", "NATSClient", "NATSProtocol", "KVModel", nioCore],
+            swiftSettings: strict
+        ),
+        .target(name: "Archive", dependencies: ["KVModel", "CZstd", grdb, crypto], swiftSettings: strict),
+        .target(
+            name: "Replication",
+            dependencies: ["KeyValue", "JetStream", "NATSClient", "Archive", "KVModel", crypto, logging],
+            swiftSettings: strict
+        ),
+        .target(
+            name: "Commands",
+            dependencies: [
+                "Replication", "KeyValue", "JetStream", "NATSClient", "Archive", "KVModel", argumentParser, logging,
+            ],
+            swiftSettings: strict
+        ),
+        .executableTarget(name: "cistern", dependencies: ["Commands"], swiftSettings: strict),
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(name: "KVModelTests", dependencies: ["KVModel"], swiftSettings: strict),
+        .testTarget(name: "NATSProtocolTests", dependencies: ["NATSProtocol", nioCore], swiftSettings: strict),
+        .testTarget(
+            name: "NATSClientTests",
+            dependencies: ["NATSClient", "NATSProtocol", "TestSupport", nioCore],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "KeyValueTests",
+            dependencies: ["KeyValue", "JetStream", "NATSClient", "NATSProtocol", "KVModel", "TestSupport", nioCore],
+            swiftSettings: strict
+        ),
+        .testTarget(name: "ArchiveTests", dependencies: ["Archive", "KVModel", grdb, crypto], swiftSettings: strict),
+        .testTarget(
+            name: "ReplicationTests",
+            dependencies: ["Replication", "KeyValue", "Archive", "KVModel", "TestSupport"],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "CommandsTests",
+            dependencies: ["Commands", "cistern", "TestSupport", "KVModel"],
+            swiftSettings: strict
+        ),
+    ],
+    swiftLanguageModes: [.v6]
+)
