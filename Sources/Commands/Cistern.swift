@@ -1,7 +1,16 @@
-public import ArgumentParser
+import ArgumentParser
 
-/// The `cistern` command line.
-public struct Cistern: AsyncParsableCommand {
-    public static let configuration = CommandConfiguration(commandName: "cistern", abstract: "Keep NATS Key-Value buckets safe and movable.")
-    public init() {}
+/// Where the executable enters.
+public enum CommandLineTool {
+    /// Runs the command that the process's arguments name, and exits with its code.
+    public static func main() async {
+        await Cistern.main()
+    }
+}
+
+struct Cistern: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "cistern",
+        abstract: "Keep NATS Key-Value buckets safe and movable."
+    )
 }

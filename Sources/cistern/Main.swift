@@ -3,6 +3,6 @@ import Commands
 @main
 enum Main {
     static func main() async {
-        await Cistern.main()
+        await CommandLineTool.main()
     }
 }
