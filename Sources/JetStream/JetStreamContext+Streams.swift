@@ -1,0 +1,117 @@
+import Foundation
+public import KVModel
+
+extension JetStreamContext {
+    /// Creates a stream of this configuration.
+    public func createStream(_ configuration: JSONValue) async throws -> StreamInfo {
+        try await stream("CREATE", named: configuration["name"]?.string ?? "", configuration)
+    }
+
+    /// Gives a stream this configuration; fields that are missing go back to their defaults.
+    public func updateStream(_ configuration: JSONValue) async throws -> StreamInfo {
+        try await stream("UPDATE", named: configuration["name"]?.string ?? "", configuration)
+    }
+
+    /// What the server says of a stream.
+    public func streamInfo(_ name: String) async throws -> StreamInfo {
+        try await stream("INFO", named: name, nil)
+    }
+
+    /// Deletes a stream with all it holds.
+    public func deleteStream(_ name: String) async throws {
+        _ = try await request("STREAM.DELETE.\(name)")
+    }
+
+    /// Removes messages from a stream: all, or those of a subject, or those before a sequence, or all but the newest.
+    ///
+    /// Answers how many it removed.
+    @discardableResult
+    public func purgeStream(
+        _ name: String,
+        subject: String? = nil,
+        before sequence: UInt64? = nil,
+        keep: UInt64? = nil
+    ) async throws -> UInt64 {
+        var body: JSONValue = [:]
+        if let subject { body["filter"] = .string(subject) }
+        if let sequence { body["seq"] = .unsigned(sequence) }
+        if let keep { body["keep"] = .unsigned(keep) }
+        let reply = try await request("STREAM.PURGE.\(name)", body)
+        return reply["purged"]?.unsigned ?? 0
+    }
+
+    /// All streams that match a subject filter, page by page until the server has no more.
+    public func streams(subject: String? = nil) async throws -> [StreamInfo] {
+        var found: [StreamInfo] = []
+        while true {
+            var body: JSONValue = ["offset": .integer(Int64(found.count))]
+            if let subject { body["subject"] = .string(subject) }
+            let reply = try await request("STREAM.LIST", body)
+            let page = (reply["streams"]?.array ?? []).compactMap(StreamInfo.init)
+            found += page
+            let total = reply["total"]?.integer ?? 0
+            if page.isEmpty || Int64(found.count) >= total { return found }
+        }
+    }
+
+    /// The message at a sequence; nil if there is none.
+    public func message(_ stream: String, at sequence: UInt64) async throws -> StoredMessage? {
+        try await message(stream, ["seq": .unsigned(sequence)])
+    }
+
+    /// The first message at or after a sequence whose subject matches; nil if there is none.
+    public func message(_ stream: String, from sequence: UInt64, subject: String) async throws -> StoredMessage? {
+        try await message(stream, ["seq": .unsigned(sequence), "next_by_subj": .string(subject)])
+    }
+
+    /// The newest message whose subject matches; nil if there is none.
+    public func lastMessage(_ stream: String, subject: String) async throws -> StoredMessage? {
+        try await message(stream, ["last_by_subj": .string(subject)])
+    }
+
+    private func stream(_ verb: String, named name: String, _ body: JSONValue?) async throws -> StreamInfo {
+        let reply = try await request("STREAM.\(verb).\(name)", body)
+        guard let info = StreamInfo(reply) else {
+            throw JetStreamError(
+                code: .malformedReply,
+                subject: "STREAM.\(verb).\(name)",
+                text: "the reply has no configuration, creation time or state"
+            )
+        }
+        return info
+    }
+
+    private func message(_ stream: String, _ body: JSONValue) async throws -> StoredMessage? {
+        let reply: JSONValue
+        do {
+            reply = try await request("STREAM.MSG.GET.\(stream)", body)
+        } catch let error as JetStreamError where error.code == .messageNotFound {
+            return nil
+        }
+        guard let message = reply["message"],
+            let subject = message["subject"]?.string,
+            let sequence = message["seq"]?.unsigned,
+            let time = (message["time"]?.string).flatMap(Timestamp.init(rfc3339:)),
+            let headers = Self.base64(message["hdrs"]),
+            let payload = Self.base64(message["data"])
+        else {
+            throw JetStreamError(
+                code: .malformedReply,
+                subject: "STREAM.MSG.GET.\(stream)",
+                text: "the message in the reply is incomplete"
+            )
+        }
+        return StoredMessage(
+            subject: Array(subject.utf8),
+            sequence: sequence,
+            time: time,
+            headers: headers,
+            payload: payload
+        )
+    }
+
+    private static func base64(_ value: JSONValue?) -> [UInt8]? {
+        guard let text = value?.string else { return [] }
+        return Data(base64Encoded: text).map { Array($0) }
+    }
+}

@@ -1,0 +1,265 @@
+import Foundation
+import KVModel
+import NATSClient
+public import NATSProtocol
+import NIOCore
+
+/// Messages that arrived in order, with what the consumer says of each.
+public struct DeliveredBatch: Sendable {
+    /// The bytes.
+    public let messages: MessageBatch
+    /// The messages to use, in order; control messages are not among them.
+    public let deliveries: [Delivery]
+
+    /// Whether the consumer had nothing more to deliver after the last of these, by the server's estimate.
+    public var isCaughtUp: Bool { deliveries.last?.metadata.pending == 0 }
+
+    /// Shows every delivery in turn, in place.
+    public func forEachDelivery(_ body: (DeliveryMetadata, MessageView) throws -> Void) rethrows {
+        for delivery in deliveries {
+            try messages.withView(at: delivery.index) { try body(delivery.metadata, $0) }
+        }
+    }
+}
+
+/// Reads a stream in order from a point on, through gaps, lost connections and restarts of the server.
+///
+/// A push consumer without acknowledgements, with flow control: the server sends on only when the batches before were
+/// used, that is when `next` is called again. Whatever goes missing is read again behind the last message that was
+/// handed out, so that a reader sees every message once and in order. A stream that was deleted and created again, or
+/// that lost messages it had already delivered, is never read on silently.
+public actor OrderedConsumer {
+    /// Where to begin.
+    public enum Start: Sendable, Hashable {
+        /// At the first message.
+        case all
+        /// At a sequence, or the first message behind it.
+        case sequence(UInt64)
+        /// At the newest message of each subject.
+        case lastPerSubject
+        /// At messages that are yet to come.
+        case new
+    }
+
+    /// What to read, and how.
+    public struct Options: Sendable {
+        /// The subjects to read; empty means all.
+        public var filters: [String] = []
+        /// Where to begin.
+        public var start: Start = .all
+        /// Whether to leave out payloads.
+        public var headersOnly = false
+        /// How often an idle server says that it is there.
+        public var heartbeat: Duration = .seconds(2)
+        /// For how long to try to get a broken consumer going again before giving up; nil for ever.
+        public var patience: Duration? = .seconds(120)
+        /// The creation time that the stream must have; nil to take the one found.
+        public var created: String?
+
+        /// Everything, from the first message on.
+        public init() {}
+    }
+
+    /// How many messages there were to deliver when the consumer was first made, by the server's estimate.
+    public private(set) var initiallyPending: UInt64 = 0
+    /// How often the consumer had to be made anew.
+    public private(set) var restarts = 0
+    /// The stream as it was when the consumer was last made.
+    public private(set) var stream: StreamInfo
+
+    private let context: JetStreamContext
+    private let options: Options
+    private var machine: OrderedConsumerMachine
+    private var subscription: Subscription?
+    private var epoch = 0
+    private var owedFlowControl: [String] = []
+    private var wantsRestart = false
+
+    /// Starts reading a stream.
+    public init(_ context: JetStreamContext, stream name: String, options: Options = Options()) async throws {
+        self.context = context
+        stream = try await context.streamInfo(name)
+        var fixed = options
+        if let created = options.created, created != stream.created {
+            throw Self.recreated(name, from: created, to: stream.created)
+        }
+        fixed.created = stream.created
+        if fixed.start == .new { fixed.start = .sequence(stream.state.lastSequence + 1) }
+        self.options = fixed
+        if case .sequence(let first) = fixed.start, first > 0 {
+            machine = OrderedConsumerMachine(after: first - 1)
+        } else {
+            machine = OrderedConsumerMachine(after: 0)
+        }
+        initiallyPending = try await subscribe()
+    }
+
+    /// The stream sequence of the last message handed out; before the first, the one reading began behind.
+    public var lastSequence: UInt64 { machine.lastStreamSequence }
+
+    /// Bytes that have arrived and were not handed out yet.
+    public var queuedBytes: Int { subscription?.queuedBytes ?? 0 }
+
+    /// Waits for the next messages; answers nil if there are none within `timeout`.
+    ///
+    /// Calling it says that the batch before was used: only then the server may send more.
+    public func next(timeout: Duration = .seconds(3600)) async throws -> DeliveredBatch? {
+        let clock = ContinuousClock()
+        let deadline = clock.now.advanced(by: timeout)
+        var silentSince = clock.now
+        try await payFlowControl()
+        while true {
+            if wantsRestart || context.connection.epoch != epoch {
+                wantsRestart = false
+                try await restart()
+                silentSince = clock.now
+            }
+            guard let subscription else { throw CancellationError() }
+            let now = clock.now
+            guard now < deadline else { return nil }
+            let batch: MessageBatch?
+            do {
+                batch = try await subscription.next(timeout: min(.seconds(1), now.duration(to: deadline)))
+            } catch let error as NATSError where error.code == .timeout {
+                if silentSince.duration(to: clock.now) > options.heartbeat * 3 { wantsRestart = true }
+                continue
+            }
+            guard let batch else {
+                throw NATSError(.closed, subject: stream.name, cause: "the connection was closed")
+            }
+            silentSince = clock.now
+            let outcome = machine.receive(batch)
+            owedFlowControl += outcome.flowControl
+            if outcome.restart != nil { wantsRestart = true }
+            if !outcome.deliveries.isEmpty {
+                return DeliveredBatch(messages: batch, deliveries: outcome.deliveries)
+            }
+            try await payFlowControl()
+        }
+    }
+
+    /// Stops reading.
+    public func stop() async {
+        await subscription?.unsubscribe()
+        subscription = nil
+    }
+
+    private func payFlowControl() async throws {
+        guard !owedFlowControl.isEmpty else { return }
+        let subjects = owedFlowControl
+        owedFlowControl = []
+        for subject in subjects {
+            do {
+                try await context.connection.publish(subject, payload: ByteBuffer())
+            } catch let error as NATSError where error.code == .disconnected {
+                wantsRestart = true
+            }
+        }
+    }
+
+    private func restart() async throws {
+        restarts += 1
+        owedFlowControl = []
+        await subscription?.unsubscribe()
+        subscription = nil
+        let clock = ContinuousClock()
+        let started = clock.now
+        var wait = Duration.milliseconds(50)
+        while true {
+            do {
+                try await context.connection.waitUntilConnected(timeout: options.patience ?? .seconds(3600))
+                let found = try await context.streamInfo(stream.name)
+                if let created = options.created, found.created != created {
+                    throw Self.recreated(stream.name, from: created, to: found.created)
+                }
+                if found.state.lastSequence < machine.lastStreamSequence {
+                    throw regressed(to: found.state.lastSequence)
+                }
+                stream = found
+                _ = try await subscribe()
+                return
+            } catch {
+                let isOver = options.patience.map { started.duration(to: clock.now) > $0 } ?? false
+                guard Self.mayPass(error), !isOver else { throw error }
+            }
+            try await Task.sleep(for: wait)
+            wait = min(wait * 2, .seconds(2))
+        }
+    }
+
+    private func subscribe() async throws -> UInt64 {
+        epoch = context.connection.epoch
+        let inbox = context.connection.newInbox()
+        let fresh = try await context.connection.subscribe(inbox)
+        do {
+            let reply = try await context.request(
+                "CONSUMER.CREATE.\(stream.name)",
+                ["stream_name": .string(stream.name), "config": consumer(deliveringTo: inbox)]
+            )
+            if options.filters.count > 1, reply["config"]?["filter_subjects"]?.array == nil {
+                throw JetStreamError(
+                    code: .unsupported,
+                    subject: stream.name,
+                    text: "the server takes one filter only",
+                    hint: "servers from 2.10 on take several"
+                )
+            }
+            machine.restarted()
+            subscription = fresh
+            return reply["num_pending"]?.unsigned ?? 0
+        } catch {
+            await fresh.unsubscribe()
+            throw error
+        }
+    }
+
+    private func consumer(deliveringTo inbox: String) -> JSONValue {
+        var configuration: JSONValue = [
+            "deliver_subject": .string(inbox), "ack_policy": "none", "max_deliver": 1, "mem_storage": true,
+            "num_replicas": 1, "flow_control": true, "replay_policy": "instant",
+            "idle_heartbeat": .integer(options.heartbeat.components.seconds * 1_000_000_000),
+        ]
+        if machine.lastStreamSequence > 0 {
+            configuration["deliver_policy"] = "by_start_sequence"
+            configuration["opt_start_seq"] = .unsigned(machine.lastStreamSequence + 1)
+        } else {
+            configuration["deliver_policy"] = options.start == .lastPerSubject ? "last_per_subject" : "all"
+        }
+        if options.headersOnly { configuration["headers_only"] = true }
+        if options.filters.count > 1 {
+            configuration["filter_subjects"] = .array(options.filters.map { .string($0) })
+        } else if let filter = options.filters.first {
+            configuration["filter_subject"] = .string(filter)
+        }
+        return configuration
+    }
+
+    private func regressed(to last: UInt64) -> JetStreamError {
+        JetStreamError(
+            code: .streamRegressed,
+            subject: stream.name,
+            text: "the last sequence is \(last), but sequence \(machine.lastStreamSequence) was already read: "
+                + "the server lost messages that it had acknowledged",
+            hint: "find out what happened to the server's disk before writing more"
+        )
+    }
+
+    private static func recreated(_ name: String, from old: String, to new: String) -> JetStreamError {
+        JetStreamError(
+            code: .streamRecreated,
+            subject: name,
+            text: "the stream was deleted and created again: created \(new), before that \(old)"
+        )
+    }
+
+    private static func mayPass(_ error: any Error) -> Bool {
+        switch error {
+        case let error as NATSError:
+            return [.timeout, .disconnected, .noResponders, .staleConnection].contains(error.code)
+        case let error as JetStreamError:
+            return error.isTransient
+        default:
+            return false
+        }
+    }
+}

@@ -1,0 +1,60 @@
+public import KVModel
+
+/// Why a bucket did not do what was asked.
+public struct KeyValueError: Error, Sendable {
+    /// What went wrong, for code that decides by it.
+    public enum Code: Sendable, Hashable {
+        /// There is no such bucket.
+        case bucketNotFound
+        /// There is a bucket of the name already, with another configuration.
+        case bucketExists
+        /// The key cannot be used.
+        case invalidKey
+        /// The key exists already.
+        case keyExists
+        /// The key's newest revision is not the expected one.
+        case wrongRevision
+        /// This server's version cannot do it.
+        case unsupported
+    }
+
+    /// What went wrong.
+    public let code: Code
+    /// The bucket that it was about.
+    public let bucket: BucketName?
+    /// The key that it was about.
+    public let key: Key?
+    /// What the server said, or what was seen.
+    public let text: String?
+
+    /// An error about a bucket or one of its keys.
+    public init(code: Code, bucket: BucketName?, key: Key? = nil, text: String? = nil) {
+        self.code = code
+        self.bucket = bucket
+        self.key = key
+        self.text = text
+    }
+}
+
+extension KeyValueError: CustomStringConvertible {
+    /// One sentence, with what to do.
+    public var description: String {
+        let bucket = bucket.map { "bucket \($0)" } ?? "the bucket"
+        let key = key.map { "key \($0)" } ?? "the key"
+        let detail = text.map { " (\($0))" } ?? ""
+        switch code {
+        case .bucketNotFound:
+            return "there is no \(bucket); `cistern kv ls` lists the buckets of this account"
+        case .bucketExists:
+            return "\(bucket) exists already; choose another name, or remove it first"
+        case .invalidKey:
+            return "\(key) in \(bucket) is not a legal key: use letters, digits, - / _ = and ., no dot at either end"
+        case .keyExists:
+            return "\(key) in \(bucket) exists already; use put to overwrite it"
+        case .wrongRevision:
+            return "\(key) in \(bucket) was changed by somebody else\(detail); read it again and retry"
+        case .unsupported:
+            return "\(bucket): \(text ?? "the server cannot do this"); use a newer server or leave it out"
+        }
+    }
+}

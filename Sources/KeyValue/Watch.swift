@@ -1,0 +1,136 @@
+public import JetStream
+public import KVModel
+import NATSProtocol
+
+/// What to watch, and from where.
+public struct WatchOptions: Sendable {
+    /// The keys to watch.
+    public var patterns: [KeyPattern] = [.all]
+    /// Where to begin.
+    public var start: OrderedConsumer.Start = .all
+    /// Whether to leave out values.
+    public var headersOnly = false
+    /// For how long to try to get a broken watch going again; nil for ever.
+    public var patience: Duration? = .seconds(120)
+    /// The creation time that the bucket must have; nil to take the one found.
+    public var created: String?
+
+    /// Every key, from the first entry on.
+    public init() {}
+}
+
+/// Entries that a watch received together.
+public struct WatchBatch: Sendable {
+    let delivered: DeliveredBatch
+    let prefixLength: Int
+    let prefix: [UInt8]
+    let filter: [KeyPattern]
+
+    /// How many messages there are; some may be filtered out when shown.
+    public var count: Int { delivered.deliveries.count }
+    /// The revision of the last of them.
+    public var lastRevision: Revision { delivered.deliveries.last?.metadata.streamSequence ?? 0 }
+    /// Whether the server had nothing more after the last of them, by its estimate.
+    public var isCaughtUp: Bool { delivered.isCaughtUp }
+    /// How many entries are still to come, by the server's estimate.
+    public var pending: UInt64 { delivered.deliveries.last?.metadata.pending ?? 0 }
+
+    /// Shows every entry in turn, in place; messages that are no entries of the bucket are passed over.
+    public func forEachEntry(_ body: (EntryView) throws -> Void) rethrows {
+        try delivered.forEachDelivery { metadata, message in
+            guard message.subject.count > prefixLength, message.subject.starts(with: prefix) else { return }
+            let key = UnsafeRawBufferPointer(rebasing: message.subject[prefixLength...])
+            guard filter.isEmpty || filter.contains(where: { $0.matches(key) }) else { return }
+            try body(
+                EntryView(
+                    revision: metadata.streamSequence,
+                    time: Timestamp(nanoseconds: metadata.time),
+                    operation: Operation(headers: message.headers),
+                    key: key,
+                    headers: message.headers,
+                    value: message.payload
+                )
+            )
+        }
+    }
+}
+
+/// The entries of a bucket as they come, in the order of their revisions, each once.
+///
+/// Goes on by itself through lost connections and restarts of the server. Values arrive in batches; the server sends
+/// on only when a batch was used, that is when `next` is called again.
+public struct Watch: Sendable {
+    /// The bucket.
+    public let bucket: Bucket
+    private let consumer: OrderedConsumer
+    private let prefix: [UInt8]
+    private let filter: [KeyPattern]
+
+    init(_ bucket: Bucket, _ options: WatchOptions) async throws {
+        self.bucket = bucket
+        prefix = Array(bucket.subjectPrefix.utf8)
+        var consumerOptions = OrderedConsumer.Options()
+        consumerOptions.start = options.start
+        consumerOptions.headersOnly = options.headersOnly
+        consumerOptions.patience = options.patience
+        consumerOptions.created = options.created
+        let isEverything = options.patterns.contains(.all) || options.patterns.isEmpty
+        // Servers before 2.10 ignore a list of filters and send everything, so these filter here.
+        let takesList = bucket.context.serverVersion >= ServerVersion(major: 2, minor: 10, patch: 0)
+        if isEverything {
+            filter = []
+            if options.start == .lastPerSubject { consumerOptions.filters = [bucket.subjectPrefix + ">"] }
+        } else if options.patterns.count == 1 || takesList {
+            filter = []
+            consumerOptions.filters = options.patterns.map { bucket.subjectPrefix + $0.description }
+        } else {
+            filter = options.patterns
+        }
+        consumer = try await OrderedConsumer(
+            bucket.context,
+            stream: bucket.name.streamName,
+            options: consumerOptions
+        )
+    }
+
+    /// How many entries there were to come when the watch began, by the server's estimate.
+    public var initiallyPending: UInt64 {
+        get async { await consumer.initiallyPending }
+    }
+
+    /// How often the watch had to be resumed after a gap, a lost connection or a restart.
+    public var restarts: Int {
+        get async { await consumer.restarts }
+    }
+
+    /// Whether entries have arrived that were not handed out yet.
+    public var hasQueued: Bool {
+        get async { await consumer.queuedBytes > 0 }
+    }
+
+    /// Waits for the next entries; answers nil if there are none within `timeout`.
+    public func next(timeout: Duration = .seconds(3600)) async throws -> WatchBatch? {
+        guard let delivered = try await consumer.next(timeout: timeout) else { return nil }
+        return WatchBatch(delivered: delivered, prefixLength: prefix.count, prefix: prefix, filter: filter)
+    }
+
+    /// Shows every entry up to the point where the server has nothing more, then stops.
+    public func readToEnd(_ body: (EntryView) throws -> Void) async throws {
+        guard await initiallyPending > 0 else { return await stop() }
+        do {
+            while let batch = try await next() {
+                try batch.forEachEntry(body)
+                if batch.isCaughtUp { break }
+            }
+        } catch {
+            await stop()
+            throw error
+        }
+        await stop()
+    }
+
+    /// Stops watching.
+    public func stop() async {
+        await consumer.stop()
+    }
+}
