@@ -1,0 +1,93 @@
+/// What went wrong with an archive, where, why, and what to do about it.
+public struct ArchiveError: Error, Sendable, CustomStringConvertible {
+    /// The kind of failure, for those who decide by it (exit codes, retries).
+    public enum Code: Sendable, Equatable {
+        /// There is no file at the path.
+        case notFound
+        /// Something exists that must not.
+        case exists
+        /// The file is something else: not SQLite, or another program's database.
+        case notAnArchive
+        /// A newer cistern made the archive, in this format version.
+        case newerFormat(Int)
+        /// The file is damaged; the text says what was found.
+        case corrupt(String)
+        /// Another writer holds the archive; the text says which.
+        case locked(String)
+        /// The disk or the quota is full.
+        case full
+        /// The file or its directory cannot be written.
+        case readOnly
+        /// The operating system or SQLite failed in another way.
+        case io(String)
+        /// The archive holds no such incarnation.
+        case noSuchIncarnation(String)
+        /// The archive does not hold the point asked for; the text says what it holds.
+        case noSuchPoint(String)
+        /// Segments that do not follow what the archive holds; the text says how.
+        case chainBroken(String)
+        /// An entry, a segment or a checkpoint that the archive cannot take; the text says why.
+        case invalid(String)
+    }
+
+    /// The kind of failure.
+    public let code: Code
+    /// The archive's path, if one is concerned.
+    public var path: String?
+    /// What to do about it.
+    public var hint: String?
+    /// The error behind this one.
+    public let cause: (any Error)?
+
+    /// A failure of this kind; without a hint, the one that fits the kind.
+    public init(_ code: Code, path: String? = nil, hint: String? = nil, cause: (any Error)? = nil) {
+        self.code = code
+        self.path = path
+        self.hint = hint ?? Self.usualHint(code)
+        self.cause = cause
+    }
+
+    /// One or two sentences: what failed on which file, why, and what to do.
+    public var description: String {
+        let subject = path.map { "archive \($0)" } ?? "the archive"
+        let text =
+            switch code {
+            case .notFound: "\(subject) does not exist"
+            case .exists: "\(subject) exists already"
+            case .notAnArchive: "\(path ?? "the file") is not a cistern archive"
+            case .newerFormat(let version): "\(subject) was made by a newer cistern (format \(version))"
+            case .corrupt(let detail): "\(subject) is damaged: \(detail)"
+            case .locked(let holder): "\(subject) is being written by another run: \(holder)"
+            case .full: "\(subject) cannot grow: the disk is full"
+            case .readOnly: "\(subject) cannot be written: the file or its directory is read-only"
+            case .io(let detail): "\(subject) cannot be used: \(detail)"
+            case .noSuchIncarnation(let detail): "\(subject) holds no \(detail)"
+            case .noSuchPoint(let detail): "\(subject) does not hold that point: \(detail)"
+            case .chainBroken(let detail): "\(subject) cannot take these segments: \(detail)"
+            case .invalid(let detail): "\(subject) cannot take this: \(detail)"
+            }
+        guard let hint else { return text }
+        return "\(text); \(hint)"
+    }
+
+    /// The same error, naming the archive it concerns.
+    func naming(_ path: String) -> ArchiveError {
+        var copy = self
+        copy.path = self.path ?? path
+        return copy
+    }
+
+    private static func usualHint(_ code: Code) -> String? {
+        switch code {
+        case .notFound: "check the path"
+        case .exists: "choose another name"
+        case .notAnArchive: "check the path; archives end in .cistern"
+        case .newerFormat(let version): "use a cistern that knows format \(version)"
+        case .corrupt: "run \"cistern verify\" on it to see all that is wrong"
+        case .locked: "wait for it to end, or stop it"
+        case .full: "make room and run again: the archive stands at its last checkpoint"
+        case .readOnly: "give write permission on the file and its directory"
+        case .io, .noSuchIncarnation, .noSuchPoint, .chainBroken, .invalid: nil
+        }
+    }
+}

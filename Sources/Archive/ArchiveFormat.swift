@@ -1,0 +1,127 @@
+import GRDB
+
+/// The archive file's format: what marks it, its tables, and the check that a file is one.
+///
+/// `Format.md` specifies it.
+enum ArchiveFormat {
+    /// `CSTN`, in the SQLite header.
+    static let applicationID: Int64 = 0x4353_544e
+    static let version: Int64 = 1
+    /// Segments are blobs of megabytes: larger pages make shorter chains.
+    static let pageSize = 8192
+    static let tables = ["incarnation", "configuration", "segment", "checkpoint", "removal", "tag", "run"]
+
+    static let schema = """
+        CREATE TABLE incarnation (
+            id INTEGER PRIMARY KEY,
+            cluster TEXT NOT NULL,
+            bucket TEXT NOT NULL,
+            created TEXT NOT NULL,
+            UNIQUE (cluster, bucket, created)
+        ) STRICT;
+        CREATE TABLE configuration (
+            id INTEGER PRIMARY KEY,
+            incarnation INTEGER NOT NULL REFERENCES incarnation (id),
+            revision INTEGER NOT NULL,
+            time INTEGER NOT NULL,
+            json TEXT NOT NULL,
+            digest BLOB NOT NULL
+        ) STRICT;
+        CREATE INDEX configuration_by_revision ON configuration (incarnation, revision);
+        CREATE TABLE segment (
+            id INTEGER PRIMARY KEY,
+            incarnation INTEGER NOT NULL REFERENCES incarnation (id),
+            ordinal INTEGER NOT NULL,
+            first_revision INTEGER NOT NULL,
+            last_revision INTEGER NOT NULL,
+            first_time INTEGER NOT NULL,
+            last_time INTEGER NOT NULL,
+            entry_count INTEGER NOT NULL,
+            raw_size INTEGER NOT NULL,
+            digest BLOB NOT NULL,
+            parts BLOB NOT NULL,
+            key_filter BLOB NOT NULL,
+            body BLOB NOT NULL,
+            value_blocks BLOB NOT NULL,
+            UNIQUE (incarnation, ordinal)
+        ) STRICT;
+        CREATE TABLE checkpoint (
+            incarnation INTEGER PRIMARY KEY REFERENCES incarnation (id),
+            resume_revision INTEGER NOT NULL,
+            consistent_revision INTEGER,
+            consistent_time INTEGER,
+            source_messages INTEGER NOT NULL,
+            source_bytes INTEGER NOT NULL,
+            source_first INTEGER NOT NULL,
+            source_last INTEGER NOT NULL,
+            updated INTEGER NOT NULL,
+            segments INTEGER NOT NULL,
+            head BLOB NOT NULL,
+            digest BLOB NOT NULL
+        ) STRICT;
+        CREATE TABLE removal (
+            id INTEGER PRIMARY KEY,
+            incarnation INTEGER NOT NULL REFERENCES incarnation (id),
+            first_revision INTEGER NOT NULL,
+            last_revision INTEGER NOT NULL,
+            seen_revision INTEGER NOT NULL,
+            seen_time INTEGER NOT NULL
+        ) STRICT;
+        CREATE INDEX removal_by_revision ON removal (incarnation, first_revision);
+        CREATE TABLE tag (
+            incarnation INTEGER NOT NULL REFERENCES incarnation (id),
+            name TEXT NOT NULL,
+            revision INTEGER NOT NULL,
+            time INTEGER,
+            note TEXT NOT NULL,
+            created INTEGER NOT NULL,
+            PRIMARY KEY (incarnation, name)
+        ) STRICT, WITHOUT ROWID;
+        CREATE TABLE run (
+            id INTEGER PRIMARY KEY,
+            kind TEXT NOT NULL,
+            incarnation INTEGER REFERENCES incarnation (id),
+            started INTEGER NOT NULL,
+            finished INTEGER,
+            from_revision INTEGER,
+            to_revision INTEGER,
+            entries INTEGER NOT NULL,
+            bytes INTEGER NOT NULL,
+            outcome TEXT NOT NULL,
+            error TEXT
+        ) STRICT;
+        """
+
+    /// What a database file turns out to be.
+    enum Kind: Equatable {
+        case archive
+        case empty
+    }
+
+    /// Tells an archive from an empty file; throws `.notAnArchive`, `.newerFormat` or `.corrupt` for all else.
+    static func inspect(_ db: Database) throws -> Kind {
+        let application = try db.integer("PRAGMA application_id")
+        let version = try db.integer("PRAGMA user_version")
+        let present = Set(try db.rows("SELECT name FROM sqlite_schema WHERE type = 'table'").map { try $0.text(0) })
+        if application == 0, version == 0, present.isEmpty { return .empty }
+        guard application == applicationID else { throw ArchiveError(.notAnArchive) }
+        guard version <= Self.version else { throw ArchiveError(.newerFormat(Int(version))) }
+        guard version == Self.version else { throw ArchiveError(.corrupt("format \(version) never was")) }
+        let missing = tables.filter { !present.contains($0) }
+        guard missing.isEmpty else { throw ArchiveError(.corrupt("no table \(missing.joined(separator: ", "))")) }
+        return .archive
+    }
+
+    /// Makes an empty database an archive, in one transaction.
+    static func create(_ db: Database) throws {
+        try db.execute(sql: "PRAGMA page_size = \(pageSize)")
+        let mode = try db.rows("PRAGMA journal_mode = WAL").first?.text(0)
+        guard mode == "wal" else { throw ArchiveError(.io("this file system cannot hold a write-ahead log")) }
+        try db.inTransaction(.immediate) {
+            try db.execute(sql: schema)
+            try db.execute(sql: "PRAGMA application_id = \(applicationID)")
+            try db.execute(sql: "PRAGMA user_version = \(version)")
+            return .commit
+        }
+    }
+}

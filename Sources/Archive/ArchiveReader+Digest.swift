@@ -1,0 +1,81 @@
+import Crypto
+public import KVModel
+
+/// What an archive proves of a bucket at a revision.
+public struct StateDigest: Sendable, Equatable {
+    /// SHA-256 over the entries that the bucket held, in hexadecimal.
+    public let hex: String
+    /// How many entries.
+    public let entries: Int
+    /// How many keys have a value.
+    public let keys: Int
+}
+
+extension ArchiveReader {
+    /// The digest of what the bucket held at a revision, for comparison with one computed elsewhere.
+    ///
+    /// SHA-256 over each entry in revision order: revision (8 bytes), time (8 bytes, signed nanoseconds since 1970),
+    /// then key, header block and value, each after its length (4 bytes). All integers are big-endian.
+    public func digest(of id: IncarnationID, at revision: Revision, asOf time: Timestamp? = nil) throws -> StateDigest {
+        try digest(of: try state(of: id, at: revision, asOf: time))
+    }
+
+    /// The digest of a state.
+    public func digest(of state: BucketState) throws -> StateDigest {
+        var digest = EntryDigest()
+        var cursor = state.makeCursor()
+        while let run = try cursor.next() {
+            try run.forEachEntry { digest.add($0) }
+        }
+        return StateDigest(hex: digest.finish(), entries: state.entries, keys: state.keys)
+    }
+}
+
+/// The digest that proves a bucket's content, fed entry by entry in revision order.
+///
+/// `ArchiveReader.digest` uses it on an archive's entries; use it on a live bucket's entries to compare the two.
+public struct EntryDigest: Sendable {
+    private static let batch = 64 << 10
+    private var hash = SHA256()
+    private var buffer: [UInt8] = []
+
+    /// A digest of no entries.
+    public init() {
+        buffer.reserveCapacity(Self.batch * 2)
+    }
+
+    /// Adds the next entry.
+    public mutating func add(_ entry: EntryView) {
+        buffer.appendBigEndian(entry.revision)
+        buffer.appendBigEndian(UInt64(bitPattern: entry.time.nanoseconds))
+        add(entry.key)
+        add(entry.headers)
+        add(entry.value)
+        if buffer.count >= Self.batch { flush() }
+    }
+
+    /// The digest in hexadecimal.
+    public consuming func finish() -> String {
+        flush()
+        return hash.finalize().map { byte in (byte < 16 ? "0" : "") + String(byte, radix: 16) }.joined()
+    }
+
+    private mutating func add(_ bytes: UnsafeRawBufferPointer) {
+        let count = UInt32(truncatingIfNeeded: bytes.count)
+        for shift in stride(from: UInt32(24), through: 0, by: -8) {
+            buffer.append(UInt8(truncatingIfNeeded: count >> shift))
+            if shift == 0 { break }
+        }
+        guard bytes.count >= Self.batch else {
+            buffer.append(contentsOf: bytes)
+            return
+        }
+        flush()
+        hash.update(bufferPointer: bytes)
+    }
+
+    private mutating func flush() {
+        hash.update(data: buffer)
+        buffer.removeAll(keepingCapacity: true)
+    }
+}

@@ -1,0 +1,100 @@
+import Foundation
+import GRDB
+public import KVModel
+
+/// The newest entry of a key at a point, without its value.
+public struct KeyState: Sendable, Hashable {
+    /// The key.
+    public let key: Key
+    /// The newest entry's revision.
+    public let revision: Revision
+    /// The newest entry's time.
+    public let time: Timestamp
+    /// What the newest entry did.
+    public let operation: KVModel.Operation
+    /// The newest entry's value, in bytes.
+    public let valueSize: Int
+}
+
+extension ArchiveReader {
+    /// Every archived entry of a key, oldest first, whatever the bucket had dropped of it.
+    ///
+    /// Segments whose key filter excludes the key are not unpacked, and of the others only the values asked for.
+    public func history(of key: Key, in id: IncarnationID, through revision: Revision = .max) throws -> [Entry] {
+        let (incarnation, rows) = try read { db in
+            let incarnation = try db.incarnation(id)
+            return (incarnation, try db.segments(of: incarnation, through: revision))
+        }
+        var entries: [Entry] = []
+        for row in rows {
+            let mayContain = try read { db in
+                let filter = try db.keyFilter(of: row, incarnation)
+                return try row.naming(incarnation) {
+                    try filter.withUnsafeBytes { stored in
+                        try key.bytes.withUnsafeBytes { try KeyFilter.mayContain($0, in: stored) }
+                    }
+                }
+            }
+            guard mayContain, let kept = try entriesKept(of: key, in: row, incarnation, through: revision) else {
+                continue
+            }
+            try run(kept, of: incarnation, after: 0).forEachEntry { entries.append(Entry($0)) }
+        }
+        return entries
+    }
+
+    /// The newest entry of a key that the bucket held at a point; nil if it held none.
+    public func latest(_ key: Key, in id: IncarnationID, at point: ArchivePoint = .newest) throws -> Entry? {
+        let revision = try resolve(point, in: id)
+        let state = try state(of: id, at: revision, asOf: nil, selection: .one(key), historyMode: .bucket)
+        guard let last = state.segments.last else { return nil }
+        var newest: Entry?
+        try run(last, of: state.incarnation, after: 0).forEachEntry { newest = Entry($0) }
+        return newest
+    }
+
+    /// The keys that the bucket held at a revision, sorted, deleted ones included: their operation says so.
+    public func keys(
+        of id: IncarnationID,
+        at revision: Revision,
+        asOf time: Timestamp? = nil,
+        filter: [KeyPattern] = []
+    ) throws -> [KeyState] {
+        let state = try state(of: id, at: revision, asOf: time, filter: filter)
+        var found: [Key: KeyState] = [:]
+        for kept in state.segments {
+            let segment = try columns(kept, of: state.incarnation)
+            for index in 0..<segment.count where kept.contains(index) {
+                let key = segment.keys.withString(Int(segment.keyReferences[index])) { Key(bytes: Array($0)) }
+                found[key] = KeyState(
+                    key: key,
+                    revision: segment.revisions[index],
+                    time: Timestamp(nanoseconds: segment.times[index]),
+                    operation: segment.operations[index],
+                    valueSize: Int(segment.valueLengths[index])
+                )
+            }
+        }
+        return found.values.sorted { $0.key < $1.key }
+    }
+
+    private func entriesKept(
+        of key: Key,
+        in row: SegmentRow,
+        _ incarnation: Incarnation,
+        through revision: Revision
+    ) throws -> KeptSegment? {
+        let segment = try read { try $0.columns(of: row, incarnation) }
+        guard
+            let wanted = (0..<segment.keys.count).first(where: { index in
+                segment.keys.withString(index) { bytes in key.bytes.withUnsafeBytes { $0.isSame(as: bytes) } }
+            })
+        else { return nil }
+        var kept = KeptSegment(row)
+        for index in 0..<segment.count
+        where segment.keyReferences[index] == UInt32(wanted) && segment.revisions[index] <= revision {
+            kept.insert(index)
+        }
+        return kept.isEmpty ? nil : kept
+    }
+}

@@ -1,0 +1,235 @@
+import Foundation
+import GRDB
+import KVModel
+
+extension ArchiveReader {
+    /// Checks all that the archive holds, and lists every problem; a damaged archive is a report, not an error.
+    ///
+    /// SQLite's integrity check; of each incarnation the chain of digests, the order of segments and revisions, that
+    /// every column and value unpacks and agrees with the segment's row and key filter, and that the checkpoint and the
+    /// configurations agree with their digests and with the segments. Throws only if the archive cannot be read at all.
+    public func verify(
+        progress: ((VerificationReport.Progress) -> Void)? = nil
+    ) throws -> VerificationReport {
+        try read { db in
+            var verification = Verification(progress: progress)
+            verification.run(db)
+            return verification.report
+        }
+    }
+}
+
+/// The work of one verification.
+private struct Verification {
+    var report = VerificationReport()
+    let progress: ((VerificationReport.Progress) -> Void)?
+
+    init(progress: ((VerificationReport.Progress) -> Void)?) {
+        self.progress = progress
+    }
+
+    mutating func run(_ db: Database) {
+        attempt { try Self.integrity(db) }
+        attempt { try Self.strayRows(db) }
+        attempt {
+            _ = try db.runs()
+            return []
+        }
+        guard let incarnations = value(nil, { try db.incarnations() }) else { return }
+        if let count = value(nil, { try db.integer("SELECT count(*) FROM segment") }) {
+            report.checked.ofSegments = Int(count)
+        }
+        for incarnation in incarnations {
+            report.incarnations += 1
+            check(incarnation, db)
+        }
+    }
+
+    private mutating func check(_ incarnation: Incarnation, _ db: Database) {
+        let checkpoint = value(incarnation) { try db.checkpoint(incarnation.id) } ?? nil
+        if let checkpoint, checkpoint.digest != checkpoint.expectedDigest(incarnation) {
+            add("the checkpoint is not what was written", incarnation)
+        }
+        attempt(incarnation) {
+            try db.configurations(incarnation.id).compactMap { stored in
+                guard stored.digest == StoredConfiguration.digest(stored.record, incarnation) else {
+                    return "the configuration of revision \(stored.record.revision) is not what was written"
+                }
+                _ = try RetainedEntries.Policy(json: stored.record.json)
+                return nil
+            }
+        }
+        attempt(incarnation) {
+            let resume = checkpoint?.checkpoint.resumeRevision ?? 0
+            return try db.tags(incarnation.id).filter { $0.revision > resume }.map { tag in
+                "tag \"\(tag.name)\" names revision \(tag.revision), beyond what is archived"
+            }
+        }
+        attempt(incarnation) {
+            _ = try db.removals(incarnation.id, seenThrough: .max)
+            return []
+        }
+        let end = checkSegments(of: incarnation, db)
+        guard let checkpoint else {
+            if end.segments > 0 { add("there are segments but no checkpoint", incarnation) }
+            return
+        }
+        if checkpoint.segments != end.segments {
+            add("the checkpoint counts \(checkpoint.segments) segments, there are \(end.segments)", incarnation)
+        } else if checkpoint.head != end.digest {
+            add("the checkpoint does not close the chain of segments", incarnation)
+        }
+        if checkpoint.checkpoint.resumeRevision < end.revision {
+            add("the checkpoint lies before the last archived revision, \(end.revision)", incarnation)
+        }
+        if let consistent = checkpoint.checkpoint.consistentRevision, consistent > checkpoint.checkpoint.resumeRevision
+        {
+            add("the consistent revision \(consistent) lies beyond the resume revision", incarnation)
+        }
+    }
+
+    /// Where a chain ends.
+    private struct ChainEnd {
+        var segments: Int64 = 0
+        var revision: Revision = 0
+        var digest: [UInt8]
+    }
+
+    private mutating func checkSegments(of incarnation: Incarnation, _ db: Database) -> ChainEnd {
+        var end = ChainEnd(digest: SegmentDigest.root(incarnation))
+        let sql = "SELECT ordinal FROM segment WHERE incarnation = ? ORDER BY ordinal"
+        guard
+            let ordinals = value(incarnation, { try db.rows(sql, [incarnation.id.rawValue]).map { try $0.integer(0) } })
+        else { return end }
+        for ordinal in ordinals {
+            guard (0..<Int64(Int32.max)).contains(ordinal) else {
+                add("a segment has the impossible ordinal \(ordinal)", incarnation)
+                continue
+            }
+            if ordinal != end.segments {
+                add("segments \(end.segments) to \(ordinal - 1) are missing", incarnation)
+                end.segments = ordinal
+            }
+            end.segments += 1
+            var row: SegmentRow?
+            do {
+                let sql = "SELECT \(SegmentRow.columns) FROM segment WHERE incarnation = ? AND ordinal = ?"
+                row = try db.rows(sql, [incarnation.id.rawValue, ordinal]).first
+                    .map { try SegmentRow($0, previous: end.digest) }
+                guard let row else { throw SegmentDamage("it cannot be read") }
+                check(row, of: incarnation, after: end.revision, db)
+                end.digest = row.digest
+                end.revision = max(end.revision, row.header.lastRevision)
+            } catch {
+                add(Self.text(error), incarnation, ordinal: ordinal)
+            }
+            report.checked.segments += 1
+            progress?(report.checked)
+        }
+        return end
+    }
+
+    private mutating func check(
+        _ row: SegmentRow,
+        of incarnation: Incarnation,
+        after revision: Revision,
+        _ db: Database
+    ) {
+        if row.header.firstRevision <= revision {
+            add("it begins at or before revision \(revision), where its predecessor ends", incarnation, row)
+        }
+        do {
+            do throws(SegmentDamage) { try row.check() } catch { add(error.description, incarnation, row) }
+            let blobs = try db.unchecked(SegmentBlob.allCases, of: row, incarnation)
+            for (blob, data) in zip(SegmentBlob.allCases, blobs) {
+                do throws(SegmentDamage) {
+                    try row.parts.check(blob, data)
+                } catch {
+                    add(error.description, incarnation, row)
+                }
+            }
+            let (body, values, keyFilter) = (blobs[0], blobs[1], blobs[2])
+            let segment = try DecodedSegment(body: body)
+            if segment.header != row.header { add("its row does not agree with its body", incarnation, row) }
+            if segment.storedValueBytes != values.count {
+                add("it has bytes beyond its values", incarnation, row)
+            }
+            for block in segment.valueBlocks { _ = try segment.unpack(block, from: values) }
+            try keyFilter.withUnsafeBytes { filter in
+                for index in 0..<segment.keys.count {
+                    guard try segment.keys.withString(index, { try KeyFilter.mayContain($0, in: filter) }) else {
+                        throw SegmentDamage("its key filter misses a key")
+                    }
+                }
+            }
+            report.checked.entries += segment.count
+            report.checked.bytes += segment.header.rawSize
+        } catch {
+            add(Self.text(error), incarnation, row)
+        }
+    }
+
+    private static func integrity(_ db: Database) throws -> [String] {
+        let lines = try db.rows("PRAGMA integrity_check").map { try $0.text(0) }
+        return lines == ["ok"] ? [] : lines.map { "SQLite: \($0)" }
+    }
+
+    /// Rows that belong to no incarnation.
+    private static func strayRows(_ db: Database) throws -> [String] {
+        try ["configuration", "segment", "checkpoint", "removal", "tag"].compactMap { table in
+            let sql = "SELECT count(*) FROM \(table) WHERE incarnation NOT IN (SELECT id FROM incarnation)"
+            let count = try db.integer(sql)
+            return count == 0 ? nil : "\(count) rows of table \(table) belong to no incarnation"
+        }
+    }
+
+    private mutating func attempt(_ incarnation: Incarnation? = nil, _ body: () throws -> [String]) {
+        do {
+            for line in try body() { add(line, incarnation) }
+        } catch {
+            add(Self.text(error), incarnation)
+        }
+    }
+
+    private mutating func value<Result>(_ incarnation: Incarnation?, _ body: () throws -> Result) -> Result? {
+        do {
+            return try body()
+        } catch {
+            add(Self.text(error), incarnation)
+            return nil
+        }
+    }
+
+    private mutating func add(_ detail: String, _ incarnation: Incarnation?, _ row: SegmentRow) {
+        let first = row.header.firstRevision
+        report.problems.append(
+            VerificationReport.Problem(
+                incarnation: incarnation,
+                segment: Int(row.ordinal),
+                revisions: first...max(first, row.header.lastRevision),
+                detail: detail
+            )
+        )
+    }
+
+    private mutating func add(_ detail: String, _ incarnation: Incarnation?, ordinal: Int64? = nil) {
+        report.problems.append(
+            VerificationReport.Problem(
+                incarnation: incarnation,
+                segment: ordinal.map { Int($0) },
+                revisions: nil,
+                detail: detail
+            )
+        )
+    }
+
+    private static func text(_ error: any Error) -> String {
+        switch error {
+        case let error as DatabaseError: return "SQLite: \(error.message ?? "code \(error.resultCode.rawValue)")"
+        case let error as ArchiveError:
+            if case .corrupt(let detail) = error.code { return detail }
+            return "\(error)"
+        default: return "\(error)"
+        }
+    }
+}

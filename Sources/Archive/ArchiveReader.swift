@@ -1,0 +1,110 @@
+import Foundation
+import GRDB
+public import KVModel
+
+/// Reads an archive, also while a writer writes it, and also from read-only media.
+///
+/// Each operation sees one point of the archive. All methods block on the disk. Any number of readers may be open;
+/// the operations of one reader run one after another.
+public final class ArchiveReader: Sendable {
+    /// The archive's path.
+    public let path: String
+    private let database: DatabaseQueue
+
+    /// Opens an archive for reading.
+    public static func open(path: String) throws -> ArchiveReader {
+        try ArchiveReader(path: path)
+    }
+
+    private init(path: String) throws {
+        self.path = path
+        try FileState.checkPresent(path, mayBeMissing: false)
+        database = try ArchiveError.wrapping(path) {
+            do {
+                return try Self.connect(path)
+            } catch let error as DatabaseError
+                where [.SQLITE_CANTOPEN, .SQLITE_READONLY].contains(error.resultCode)
+            {
+                // The log's shared memory cannot be made here: the directory is read-only. Then nobody writes either,
+                // and what the file holds is all there is, unless a log lies beside it.
+                guard FileState.size(path + "-wal") == 0 else {
+                    throw ArchiveError(
+                        .readOnly,
+                        hint: "a write-ahead log lies beside it: copy both to a directory that can be written",
+                        cause: error
+                    )
+                }
+                return try Self.connect(Self.immutableAddress(path))
+            }
+        }
+    }
+
+    private static func connect(_ path: String) throws -> DatabaseQueue {
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(5)
+        let database = try DatabaseQueue(path: path, configuration: configuration)
+        try database.read { db in
+            guard try ArchiveFormat.inspect(db) == .archive else {
+                throw ArchiveError(.notAnArchive, hint: "the file is empty")
+            }
+        }
+        return database
+    }
+
+    private static func immutableAddress(_ path: String) -> String {
+        var escaped = ""
+        for byte in path.utf8 {
+            switch byte {
+            case 45...57, 65...90, 95, 97...122: escaped.unicodeScalars.append(UnicodeScalar(byte))
+            default: escaped += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+            }
+        }
+        return "file:\(escaped)?immutable=1"
+    }
+
+    func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
+        try ArchiveError.wrapping(path) { try database.read(body) }
+    }
+
+    /// Closes the file; optional, the last reference does it as well.
+    public func close() throws {
+        try ArchiveError.wrapping(path) { try database.close() }
+    }
+
+    /// All incarnations, in the order in which the archive met them.
+    public func incarnations() throws -> [Incarnation] {
+        try read { try $0.incarnations() }
+    }
+
+    /// The newest incarnation of a bucket, on one cluster or on any; nil if the archive has none.
+    public func latestIncarnation(bucket: BucketName, cluster: String? = nil) throws -> Incarnation? {
+        try read { try $0.latestIncarnation(bucket: bucket, cluster: cluster) }
+    }
+
+    /// How far the archive follows an incarnation; nil before its first commit.
+    public func checkpoint(_ id: IncarnationID) throws -> Checkpoint? {
+        try read { db in try db.soundCheckpoint(db.incarnation(id))?.checkpoint }
+    }
+
+    /// The configurations recorded for an incarnation, oldest first.
+    public func configurations(of id: IncarnationID) throws -> [ConfigurationRecord] {
+        try read { try $0.configurations(id).map(\.record) }
+    }
+
+    /// The configuration in force at a revision: the last one recorded up to there, else the first one.
+    public func configuration(of id: IncarnationID, at revision: Revision) throws -> ConfigurationRecord? {
+        let all = try configurations(of: id)
+        return all.last { $0.revision <= revision } ?? all.first
+    }
+
+    /// The tags of an incarnation, by revision.
+    public func tags(of id: IncarnationID) throws -> [ArchiveTag] {
+        try read { try $0.tags(id) }
+    }
+
+    /// The audit trail, oldest first.
+    public func runs() throws -> [ArchiveRun] {
+        try read { try $0.runs() }
+    }
+}

@@ -1,0 +1,123 @@
+import GRDB
+public import KVModel
+
+/// What an archive holds, at a glance.
+public struct ArchiveSummary: Sendable {
+    /// What it holds of one incarnation.
+    public struct Bucket: Sendable {
+        /// The incarnation.
+        public let incarnation: Incarnation
+        /// How many segments.
+        public let segments: Int
+        /// How many entries.
+        public let entries: Int
+        /// The first archived revision; nil without entries.
+        public let firstRevision: Revision?
+        /// The last archived revision.
+        public let lastRevision: Revision?
+        /// When the first was stored.
+        public let firstTime: Timestamp?
+        /// When the last was stored.
+        public let lastTime: Timestamp?
+        /// Bytes of keys, header blocks and values.
+        public let rawBytes: Int
+        /// Bytes that they take in the archive.
+        public let storedBytes: Int
+        /// How far the archive follows it.
+        public let checkpoint: Checkpoint?
+        /// The configurations observed, oldest first.
+        public let configurations: [ConfigurationRecord]
+        /// Its tags, by revision.
+        public let tags: [ArchiveTag]
+    }
+
+    /// The archive's path.
+    public let path: String
+    /// The format version.
+    public let format: Int
+    /// The file's size, without its write-ahead log.
+    public let fileSize: Int
+    /// The incarnations, in the order in which the archive met them.
+    public let buckets: [Bucket]
+    /// The audit trail, oldest first.
+    public let runs: [ArchiveRun]
+}
+
+/// One segment, at a glance.
+public struct SegmentSummary: Sendable, Equatable {
+    /// Its place in the chain.
+    public let ordinal: Int
+    /// The revisions it spans.
+    public let revisions: ClosedRange<Revision>
+    /// The first and the last entry's time.
+    public let firstTime: Timestamp
+    /// The last entry's time.
+    public let lastTime: Timestamp
+    /// How many entries.
+    public let entries: Int
+    /// Bytes of keys, header blocks and values.
+    public let rawBytes: Int
+    /// Bytes that they take in the archive.
+    public let storedBytes: Int
+    /// Its digest, in hexadecimal.
+    public let digest: String
+}
+
+extension ArchiveReader {
+    /// What the archive holds, at one point.
+    public func summary() throws -> ArchiveSummary {
+        try read { db in
+            ArchiveSummary(
+                path: path,
+                format: Int(try db.integer("PRAGMA user_version")),
+                fileSize: FileState.size(path),
+                buckets: try db.incarnations().map { try Self.bucket($0, db) },
+                runs: try db.runs()
+            )
+        }
+    }
+
+    /// The segments of an incarnation, in order.
+    public func segments(of id: IncarnationID) throws -> [SegmentSummary] {
+        try read { db in
+            try db.segments(of: db.incarnation(id)).map { row in
+                let last = max(row.header.firstRevision, row.header.lastRevision)
+                return SegmentSummary(
+                    ordinal: Int(row.ordinal),
+                    revisions: row.header.firstRevision...last,
+                    firstTime: row.header.firstTime,
+                    lastTime: row.header.lastTime,
+                    entries: row.header.count,
+                    rawBytes: row.header.rawSize,
+                    storedBytes: row.sizes.total,
+                    digest: row.digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+                )
+            }
+        }
+    }
+
+    private static func bucket(_ incarnation: Incarnation, _ db: Database) throws -> ArchiveSummary.Bucket {
+        let sql = """
+            SELECT count(*), coalesce(sum(entry_count), 0), coalesce(sum(raw_size), 0),
+            coalesce(sum(length(key_filter) + length(body) + length(value_blocks)), 0),
+            min(first_revision), max(last_revision), min(first_time), max(last_time) FROM segment WHERE incarnation = ?
+            """
+        guard let row = try db.rows(sql, [incarnation.id.rawValue]).first else {
+            throw ArchiveError(.corrupt("the segments cannot be counted"))
+        }
+        return ArchiveSummary.Bucket(
+            incarnation: incarnation,
+            segments: Int(try row.integer(0)),
+            entries: Int(try row.integer(1)),
+            firstRevision: try row.optional(4, row.revision),
+            lastRevision: try row.optional(5, row.revision),
+            firstTime: try row.optional(6, row.time),
+            lastTime: try row.optional(7, row.time),
+            rawBytes: Int(try row.integer(2)),
+            storedBytes: Int(try row.integer(3)),
+            checkpoint: try db.checkpoint(incarnation.id)?.checkpoint,
+            configurations: try db.configurations(incarnation.id).map(\.record),
+            tags: try db.tags(incarnation.id)
+        )
+    }
+}

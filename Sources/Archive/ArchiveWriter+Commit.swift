@@ -1,0 +1,144 @@
+import Foundation
+import GRDB
+public import KVModel
+
+extension ArchiveWriter {
+    /// The incarnation of a bucket on a cluster, recorded if it is new.
+    public func incarnation(cluster: String, bucket: BucketName, created: String) throws -> Incarnation {
+        try write { db in
+            try db.execute(
+                sql: "INSERT OR IGNORE INTO incarnation (cluster, bucket, created) VALUES (?, ?, ?)",
+                arguments: [cluster, bucket.rawValue, created]
+            )
+            let id = try db.integer(
+                "SELECT id FROM incarnation WHERE cluster = ? AND bucket = ? AND created = ?",
+                [cluster, bucket.rawValue, created]
+            )
+            return Incarnation(id: IncarnationID(rawValue: id), cluster: cluster, bucket: bucket, created: created)
+        }
+    }
+
+    /// The newest incarnation that the archive knows of a bucket on a cluster.
+    public func latestIncarnation(cluster: String, bucket: BucketName) throws -> Incarnation? {
+        try read { try $0.latestIncarnation(bucket: bucket, cluster: cluster) }
+    }
+
+    /// How far the archive follows an incarnation; nil before its first commit.
+    public func checkpoint(_ id: IncarnationID) throws -> Checkpoint? {
+        try read { db in try db.soundCheckpoint(db.incarnation(id))?.checkpoint }
+    }
+
+    /// Records a bucket's configuration, the server's full JSON, if it differs from the last one recorded.
+    ///
+    /// `revision` is the resume revision when it was observed: entries after it may have been stored under it.
+    public func recordConfiguration(_ id: IncarnationID, json: String, revision: Revision, time: Timestamp) throws {
+        try write { db in
+            let incarnation = try db.incarnation(id)
+            let latest = try db.configurations(id).last?.record
+            guard latest?.json != json else { return }
+            // A run that was killed may have recorded one from further on than the next run resumes.
+            let revision = max(revision, latest?.revision ?? 0)
+            let record = ConfigurationRecord(revision: revision, time: time, json: json)
+            try db.execute(
+                sql: "INSERT INTO configuration (incarnation, revision, time, json, digest) VALUES (?, ?, ?, ?, ?)",
+                arguments: [
+                    id.rawValue, try revision.stored(), time.nanoseconds, json,
+                    Data(StoredConfiguration.digest(record, incarnation)),
+                ]
+            )
+        }
+    }
+
+    /// Writes segments and the checkpoint they lead to, in one transaction.
+    ///
+    /// Without segments, the checkpoint alone. Throws `.chainBroken`, and changes nothing, if a segment does not follow the resume revision, or if the
+    /// checkpoint lies before what the archive holds.
+    public func commit(_ segments: [EncodedSegment], _ id: IncarnationID, checkpoint: Checkpoint) throws {
+        try write { db in
+            let incarnation = try db.incarnation(id)
+            let before = try db.soundCheckpoint(incarnation)
+            var stored = StoredCheckpoint(
+                try Self.merge(checkpoint, into: before?.checkpoint),
+                segments: before?.segments ?? 0,
+                head: before?.head ?? SegmentDigest.root(incarnation),
+                incarnation: incarnation
+            )
+            var last = before?.checkpoint.resumeRevision ?? 0
+            for segment in segments {
+                guard segment.firstRevision > last else {
+                    throw ArchiveError(
+                        .chainBroken("revisions \(segment.firstRevision) to \(segment.lastRevision) after \(last)")
+                    )
+                }
+                stored.head = SegmentDigest.chained(
+                    segment.header,
+                    segment.sizes,
+                    segment.parts,
+                    ordinal: stored.segments,
+                    previous: stored.head
+                )
+                try Self.insert(segment, id, ordinal: stored.segments, digest: stored.head, db)
+                stored.segments += 1
+                last = segment.lastRevision
+            }
+            guard checkpoint.resumeRevision >= last else {
+                throw ArchiveError(
+                    .chainBroken("a checkpoint at \(checkpoint.resumeRevision), before revision \(last)")
+                )
+            }
+            stored.digest = stored.expectedDigest(incarnation)
+            try Self.save(stored, id, db)
+        }
+    }
+
+    /// The new checkpoint with the old one's consistent point where it has none.
+    private static func merge(_ new: Checkpoint, into old: Checkpoint?) throws -> Checkpoint {
+        var merged = new
+        if merged.consistentRevision == nil {
+            merged.consistentRevision = old?.consistentRevision
+            merged.consistentTime = old?.consistentTime
+        }
+        let consistent = merged.consistentRevision ?? 0
+        guard consistent >= old?.consistentRevision ?? 0, consistent <= merged.resumeRevision else {
+            throw ArchiveError(
+                .chainBroken("a consistent revision \(consistent) with the resume revision \(merged.resumeRevision)")
+            )
+        }
+        return merged
+    }
+
+    private static func insert(
+        _ segment: EncodedSegment,
+        _ id: IncarnationID,
+        ordinal: Int64,
+        digest: [UInt8],
+        _ db: Database
+    ) throws {
+        let statement = try db.cachedStatement(
+            sql: """
+                INSERT INTO segment (incarnation, ordinal, first_revision, last_revision, first_time, last_time,
+                entry_count, raw_size, digest, parts, key_filter, body, value_blocks)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """
+        )
+        try statement.execute(arguments: [
+            id.rawValue, ordinal, try segment.firstRevision.stored(), try segment.lastRevision.stored(),
+            segment.firstTime.nanoseconds, segment.lastTime.nanoseconds, segment.count, segment.rawSize,
+            Data(digest), Data(segment.parts.bytes), Data(segment.keyFilter), Data(segment.body),
+            Data(segment.values),
+        ])
+    }
+
+    private static func save(_ stored: StoredCheckpoint, _ id: IncarnationID, _ db: Database) throws {
+        let checkpoint = stored.checkpoint
+        let source = checkpoint.sourceState
+        try db.cachedStatement(sql: "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+            .execute(arguments: [
+                id.rawValue, try checkpoint.resumeRevision.stored(), try checkpoint.consistentRevision?.stored(),
+                checkpoint.consistentTime?.nanoseconds, Int64(bitPattern: source.messages),
+                Int64(bitPattern: source.bytes), Int64(bitPattern: source.firstSequence),
+                Int64(bitPattern: source.lastSequence), checkpoint.updated.nanoseconds, stored.segments,
+                Data(stored.head), Data(stored.digest),
+            ])
+    }
+}

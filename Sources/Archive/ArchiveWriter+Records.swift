@@ -1,0 +1,118 @@
+import GRDB
+public import KVModel
+
+extension ArchiveWriter {
+    /// Starts a line of the audit trail; a run that is killed stays unfinished.
+    public func beginRun(
+        kind: String,
+        incarnation: IncarnationID? = nil,
+        fromRevision: Revision? = nil,
+        at time: Timestamp
+    ) throws -> RunID {
+        try write { db in
+            try db.execute(
+                sql: """
+                    INSERT INTO run (kind, incarnation, started, from_revision, entries, bytes, outcome)
+                    VALUES (?, ?, ?, ?, 0, 0, ?)
+                    """,
+                arguments: [
+                    kind, incarnation?.rawValue, time.nanoseconds, try fromRevision?.stored(),
+                    ArchiveRun.Outcome.unfinished.rawValue,
+                ]
+            )
+            return RunID(rawValue: db.lastInsertedRowID)
+        }
+    }
+
+    /// Ends a line of the audit trail.
+    public func finishRun(
+        _ id: RunID,
+        outcome: ArchiveRun.Outcome,
+        incarnation: IncarnationID? = nil,
+        toRevision: Revision? = nil,
+        entries: Int = 0,
+        bytes: Int = 0,
+        error: String? = nil,
+        at time: Timestamp
+    ) throws {
+        try write { db in
+            try db.execute(
+                sql: """
+                    UPDATE run SET finished = ?, to_revision = ?, entries = ?, bytes = ?, outcome = ?, error = ?,
+                    incarnation = COALESCE(?, incarnation) WHERE id = ?
+                    """,
+                arguments: [
+                    time.nanoseconds, try toRevision?.stored(), entries, bytes, outcome.rawValue, error,
+                    incarnation?.rawValue, id.rawValue,
+                ]
+            )
+            guard db.changesCount == 1 else { throw ArchiveError(.invalid("the end of a run that never began")) }
+        }
+    }
+
+    /// Names a revision.
+    ///
+    /// Throws `.exists` if the incarnation has that name already, at another revision.
+    public func tag(
+        _ name: String,
+        _ id: IncarnationID,
+        revision: Revision,
+        note: String = "",
+        at time: Timestamp
+    ) throws {
+        guard !name.isEmpty else { throw ArchiveError(.invalid("a tag without a name"), path: path) }
+        try write { db in
+            if let present = try db.tags(id).first(where: { $0.name == name }) {
+                guard present.revision != revision else { return }
+                throw ArchiveError(.exists, hint: "tag \"\(name)\" names revision \(present.revision)")
+            }
+            let checkpoint = try db.checkpoint(id)?.checkpoint
+            guard let checkpoint, revision <= checkpoint.resumeRevision else {
+                throw ArchiveError(.noSuchPoint("its newest revision is \(checkpoint?.resumeRevision ?? 0)"))
+            }
+            let isConsistent = checkpoint.consistentRevision == revision
+            try db.execute(
+                sql: "INSERT INTO tag (incarnation, name, revision, time, note, created) VALUES (?, ?, ?, ?, ?, ?)",
+                arguments: [
+                    id.rawValue, name, try revision.stored(),
+                    isConsistent ? checkpoint.consistentTime?.nanoseconds : nil, note, time.nanoseconds,
+                ]
+            )
+        }
+    }
+
+    /// Removes a tag.
+    ///
+    /// Throws `.noSuchPoint` if there is none of that name.
+    public func removeTag(_ name: String, _ id: IncarnationID) throws {
+        try write { db in
+            try db.execute(sql: "DELETE FROM tag WHERE incarnation = ? AND name = ?", arguments: [id.rawValue, name])
+            guard db.changesCount == 1 else { throw ArchiveError(.noSuchPoint("there is no tag \"\(name)\"")) }
+        }
+    }
+
+    /// Records revisions that are gone from the source without an entry saying so.
+    ///
+    /// `seenAt` is the revision at which they were seen to be gone: states from there on do not hold them.
+    public func recordRemovals(
+        _ id: IncarnationID,
+        _ revisions: [ClosedRange<Revision>],
+        seenAt: Revision,
+        time: Timestamp
+    ) throws {
+        guard !revisions.isEmpty else { return }
+        try write { db in
+            for range in revisions {
+                try db.cachedStatement(
+                    sql: """
+                        INSERT INTO removal (incarnation, first_revision, last_revision, seen_revision, seen_time)
+                        VALUES (?, ?, ?, ?, ?)
+                        """
+                ).execute(arguments: [
+                    id.rawValue, try range.lowerBound.stored(), try range.upperBound.stored(), try seenAt.stored(),
+                    time.nanoseconds,
+                ])
+            }
+        }
+    }
+}

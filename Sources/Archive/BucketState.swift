@@ -1,0 +1,174 @@
+import Foundation
+public import KVModel
+
+/// Which of the archived entries a state counts.
+public enum HistoryMode: String, Sendable, CaseIterable {
+    /// What the bucket held.
+    case bucket
+    /// Every archived entry up to the point, whatever the bucket had dropped by then.
+    case full
+    /// Of each key the newest value, deleted keys left out.
+    case latest
+}
+
+/// A point in an incarnation's history, as users say it.
+public enum ArchivePoint: Sendable, Equatable {
+    /// The newest consistent revision.
+    case newest
+    /// A revision.
+    case revision(Revision)
+    /// The last revision stored up to a time.
+    case time(Timestamp)
+    /// A tagged revision.
+    case tag(String)
+}
+
+/// What a bucket held at a revision.
+public struct BucketState: Sendable {
+    /// The incarnation.
+    public let incarnation: Incarnation
+    /// The revision.
+    public let revision: Revision
+    /// As of when expiry was reckoned.
+    public let time: Timestamp
+    /// How many entries.
+    public let entries: Int
+    /// How many keys have a value: their newest entry is a put.
+    public let keys: Int
+    /// Bytes of keys, header blocks and values.
+    public let bytes: Int
+    /// The configuration in force, the server's full JSON; nil if none was recorded.
+    public let configuration: ConfigurationRecord?
+
+    let reader: ArchiveReader
+    let segments: [KeptSegment]
+
+    /// Reads the entries after a revision, in revision order, one segment at a time.
+    public func makeCursor(after revision: Revision = 0) -> StateCursor {
+        StateCursor(state: self, after: revision)
+    }
+}
+
+/// A segment of which a state holds entries.
+struct KeptSegment: Sendable {
+    let row: SegmentRow
+    /// One bit an entry.
+    var bits: [UInt64]
+
+    init(_ row: SegmentRow) {
+        self.row = row
+        bits = [UInt64](repeating: 0, count: (row.header.count + 63) / 64)
+    }
+
+    mutating func insert(_ index: Int) {
+        bits[index >> 6] |= 1 << UInt64(index & 63)
+    }
+
+    func contains(_ index: Int) -> Bool {
+        bits[index >> 6] & 1 << UInt64(index & 63) != 0
+    }
+
+    var isEmpty: Bool { bits.allSatisfy { $0 == 0 } }
+}
+
+/// Streams a state: one unpacked segment in memory at a time.
+public struct StateCursor: Sendable {
+    private let state: BucketState
+    private let after: Revision
+    private var position = 0
+
+    init(state: BucketState, after: Revision) {
+        self.state = state
+        self.after = after
+        while position < state.segments.count, state.segments[position].row.header.lastRevision <= after {
+            position += 1
+        }
+    }
+
+    /// The next segment's entries; nil after the last.
+    ///
+    /// Each segment's digests are checked before any of its entries is given out.
+    public mutating func next() throws -> DecodedRun? {
+        guard position < state.segments.count else { return nil }
+        defer { position += 1 }
+        let kept = state.segments[position]
+        return try state.reader.run(kept, of: state.incarnation, after: after)
+    }
+}
+
+/// Some of the entries of one segment, in memory.
+public struct DecodedRun: Sendable {
+    private let incarnation: Incarnation
+    private let path: String
+    private let kept: KeptSegment
+    private let after: Revision
+    private let segment: DecodedSegment
+    private let values: Data
+
+    init(
+        _ kept: KeptSegment,
+        _ segment: DecodedSegment,
+        values: Data,
+        of incarnation: Incarnation,
+        path: String,
+        after: Revision
+    ) {
+        self.kept = kept
+        self.segment = segment
+        self.values = values
+        self.incarnation = incarnation
+        self.path = path
+        self.after = after
+    }
+
+    /// Calls `body` with each entry in revision order; values are unpacked a block at a time.
+    public func forEachEntry(_ body: (EntryView) throws -> Void) throws {
+        for block in segment.valueBlocks where block.entries.contains(where: isWanted) {
+            let unpacked: [UInt8]
+            do {
+                unpacked = try segment.unpack(block, from: values)
+            } catch let error as SegmentDamage {
+                throw kept.row.damage(incarnation, error).naming(path)
+            }
+            try unpacked.withUnsafeBytes { values in
+                var offset = 0
+                for index in block.entries {
+                    let length = Int(segment.valueLengths[index])
+                    if isWanted(index) {
+                        try segment.withEntry(index, value: values.part(offset..<offset + length), body)
+                    }
+                    offset += length
+                }
+            }
+        }
+    }
+
+    private func isWanted(_ index: Int) -> Bool {
+        kept.contains(index) && segment.revisions[index] > after
+    }
+}
+
+extension DecodedSegment {
+    /// Calls `body` with a view of an entry.
+    func withEntry<Result>(
+        _ index: Int,
+        value: UnsafeRawBufferPointer,
+        _ body: (EntryView) throws -> Result
+    ) rethrows -> Result {
+        try keys.withString(Int(keyReferences[index])) { key in
+            let view = { (header: UnsafeRawBufferPointer) in
+                EntryView(
+                    revision: revisions[index],
+                    time: Timestamp(nanoseconds: times[index]),
+                    operation: operations[index],
+                    key: key,
+                    headers: header,
+                    value: value
+                )
+            }
+            let reference = Int(headerReferences[index])
+            guard reference > 0 else { return try body(view(UnsafeRawBufferPointer(start: nil, count: 0))) }
+            return try headers.withString(reference - 1) { try body(view($0)) }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+/// Distinct byte strings numbered in the order of their first appearance.
+///
+/// The strings lie end to end in one array; an open-addressing table of 32-bit slots finds them, with a part of each
+/// hash beside its slot so that a probe rarely touches the bytes. Nothing is allocated per string. The hash is seeded
+/// per process: keys come from strangers.
+struct ByteDictionary: Sendable {
+    private(set) var bytes: [UInt8] = []
+    /// Where each string ends in `bytes`; one begins where its predecessor ends.
+    private(set) var ends: [Int] = []
+    private var hashes: [UInt32] = []
+    private var slots: [UInt32]
+    private var mask: Int
+    private static let seed = UInt64.random(in: .min ... .max)
+
+    /// An empty dictionary with room for about this many strings.
+    init(capacity: Int = 16) {
+        var size = 32
+        while size < capacity * 2 { size *= 2 }
+        slots = [UInt32](repeating: 0, count: size)
+        mask = size - 1
+    }
+
+    var count: Int { ends.count }
+
+    /// The range of a string in `bytes`.
+    func range(_ index: Int) -> Range<Int> {
+        (index == 0 ? 0 : ends[index - 1])..<ends[index]
+    }
+
+    /// The number of a string, new or known.
+    mutating func insert(_ string: UnsafeRawBufferPointer) -> Int {
+        let hash = Self.hash(string)
+        var slot = Int(truncatingIfNeeded: hash) & mask
+        while true {
+            let entry = slots[slot]
+            if entry == 0 { break }
+            let index = Int(entry) - 1
+            if hashes[index] == hash, isEqual(index, string) { return index }
+            slot = (slot + 1) & mask
+        }
+        let index = ends.count
+        bytes.append(contentsOf: string)
+        ends.append(bytes.count)
+        hashes.append(hash)
+        slots[slot] = UInt32(truncatingIfNeeded: index + 1)
+        if ends.count * 2 > slots.count { grow() }
+        return index
+    }
+
+    /// The number of a string, if it is here.
+    func find(_ string: UnsafeRawBufferPointer) -> Int? {
+        let hash = Self.hash(string)
+        var slot = Int(truncatingIfNeeded: hash) & mask
+        while slots[slot] != 0 {
+            let index = Int(slots[slot]) - 1
+            if hashes[index] == hash, isEqual(index, string) { return index }
+            slot = (slot + 1) & mask
+        }
+        return nil
+    }
+
+    private func isEqual(_ index: Int, _ string: UnsafeRawBufferPointer) -> Bool {
+        let range = range(index)
+        guard range.count == string.count else { return false }
+        return bytes.withUnsafeBytes { UnsafeRawBufferPointer(rebasing: $0[range]).isSame(as: string) }
+    }
+
+    private mutating func grow() {
+        let size = slots.count * 2
+        mask = size - 1
+        slots = [UInt32](repeating: 0, count: size)
+        for index in 0..<hashes.count {
+            var slot = Int(hashes[index]) & mask
+            while slots[slot] != 0 { slot = (slot + 1) & mask }
+            slots[slot] = UInt32(truncatingIfNeeded: index + 1)
+        }
+    }
+
+    /// Multiply and fold, eight bytes at a time (the scheme of wyhash, without its guarantees, which none needs here).
+    private static func hash(_ string: UnsafeRawBufferPointer) -> UInt32 {
+        var state = seed ^ UInt64(truncatingIfNeeded: string.count)
+        var offset = 0
+        while offset + 8 <= string.count {
+            state = fold(state ^ string.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+            offset += 8
+        }
+        var rest: UInt64 = 0
+        while offset < string.count {
+            rest = rest << 8 | UInt64(string[offset])
+            offset += 1
+        }
+        state = fold(state ^ rest ^ 0xa076_1d64_78bd_642f)
+        return UInt32(truncatingIfNeeded: state ^ state >> 32)
+    }
+
+    @inline(__always)
+    private static func fold(_ value: UInt64) -> UInt64 {
+        let product = value.multipliedFullWidth(by: 0xe703_7ed1_a0b4_28db)
+        return product.high ^ product.low
+    }
+}

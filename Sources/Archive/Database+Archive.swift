@@ -1,0 +1,179 @@
+import GRDB
+import KVModel
+
+/// The queries that writer and reader share.
+extension Database {
+    private static let incarnationColumns = "SELECT id, cluster, bucket, created FROM incarnation"
+
+    private func incarnation(_ row: StoredRow) throws -> Incarnation {
+        let name = try row.text(2)
+        guard let bucket = try? BucketName(name) else { throw ArchiveError(.corrupt("\"\(name)\" is no bucket name")) }
+        return Incarnation(
+            id: IncarnationID(rawValue: try row.integer(0)),
+            cluster: try row.text(1),
+            bucket: bucket,
+            created: try row.text(3)
+        )
+    }
+
+    func incarnations() throws -> [Incarnation] {
+        try rows(Self.incarnationColumns + " ORDER BY id").map(incarnation)
+    }
+
+    func incarnation(_ id: IncarnationID) throws -> Incarnation {
+        guard let row = try rows(Self.incarnationColumns + " WHERE id = ?", [id.rawValue]).first else {
+            throw ArchiveError(.noSuchIncarnation("incarnation \(id.rawValue)"))
+        }
+        return try incarnation(row)
+    }
+
+    func latestIncarnation(bucket: BucketName, cluster: String?) throws -> Incarnation? {
+        try rows(Self.incarnationColumns + " WHERE bucket = ? ORDER BY id", [bucket.rawValue])
+            .map(incarnation)
+            .filter { cluster == nil || $0.cluster == cluster }
+            .reduce(nil) { newest, other in
+                guard let newest else { return other }
+                return other.isLater(than: newest) ? other : newest
+            }
+    }
+
+    func checkpoint(_ id: IncarnationID) throws -> StoredCheckpoint? {
+        let sql = """
+            SELECT resume_revision, consistent_revision, consistent_time, source_messages, source_bytes, source_first,
+            source_last, updated, segments, head, digest FROM checkpoint WHERE incarnation = ?
+            """
+        return try rows(sql, [id.rawValue]).first.map { try StoredCheckpoint($0) }
+    }
+
+    /// The checkpoint, if it is what was written; nothing must be built on one that is not.
+    func soundCheckpoint(_ incarnation: Incarnation) throws -> StoredCheckpoint? {
+        guard let stored = try checkpoint(incarnation.id) else { return nil }
+        guard stored.digest == stored.expectedDigest(incarnation) else {
+            throw ArchiveError(.corrupt("the checkpoint of bucket \(incarnation.bucket) is not what was written"))
+        }
+        return stored
+    }
+
+    func configurations(_ id: IncarnationID) throws -> [StoredConfiguration] {
+        let sql = """
+            SELECT revision, time, json, digest FROM configuration WHERE incarnation = ? ORDER BY revision, id
+            """
+        return try rows(sql, [id.rawValue]).map { row in
+            StoredConfiguration(
+                record: ConfigurationRecord(
+                    revision: try row.revision(0),
+                    time: try row.time(1),
+                    json: try row.text(2)
+                ),
+                digest: Array(try row.blob(3))
+            )
+        }
+    }
+
+    func tags(_ id: IncarnationID) throws -> [ArchiveTag] {
+        let sql = "SELECT name, revision, time, note, created FROM tag WHERE incarnation = ? ORDER BY revision, name"
+        return try rows(sql, [id.rawValue]).map { row in
+            ArchiveTag(
+                name: try row.text(0),
+                incarnation: id,
+                revision: try row.revision(1),
+                time: try row.optional(2, row.time),
+                note: try row.text(3),
+                created: try row.time(4)
+            )
+        }
+    }
+
+    func runs() throws -> [ArchiveRun] {
+        let sql = """
+            SELECT id, kind, incarnation, started, finished, from_revision, to_revision, entries, bytes, outcome, error
+            FROM run ORDER BY id
+            """
+        return try rows(sql).map { row in
+            let outcome = try row.text(9)
+            guard let known = ArchiveRun.Outcome(rawValue: outcome) else {
+                throw ArchiveError(.corrupt("\"\(outcome)\" is no outcome of a run"))
+            }
+            return ArchiveRun(
+                id: RunID(rawValue: try row.integer(0)),
+                kind: try row.text(1),
+                incarnation: try row.optional(2, row.integer).map(IncarnationID.init(rawValue:)),
+                started: try row.time(3),
+                finished: try row.optional(4, row.time),
+                fromRevision: try row.optional(5, row.revision),
+                toRevision: try row.optional(6, row.revision),
+                entries: Int(try row.integer(7)),
+                bytes: Int(try row.integer(8)),
+                outcome: known,
+                error: try row.optional(10, row.text)
+            )
+        }
+    }
+}
+
+/// A configuration's row with the digest it was stored under.
+struct StoredConfiguration {
+    let record: ConfigurationRecord
+    let digest: [UInt8]
+
+    static func digest(_ record: ConfigurationRecord, _ incarnation: Incarnation) -> [UInt8] {
+        var numbers: [UInt8] = []
+        numbers.appendBigEndian(record.revision)
+        numbers.appendBigEndian(UInt64(bitPattern: record.time.nanoseconds))
+        return SegmentDigest.fields(
+            "cistern configuration 1\n",
+            [SegmentDigest.root(incarnation), numbers, Array(record.json.utf8)]
+        )
+    }
+}
+
+/// A checkpoint's row: the checkpoint, and the end of the chain that it closes.
+struct StoredCheckpoint {
+    var checkpoint: Checkpoint
+    /// How many segments the incarnation has.
+    var segments: Int64
+    /// The last segment's digest, or the chain's root if there is none.
+    var head: [UInt8]
+    /// The digest of the row.
+    var digest: [UInt8]
+
+    init(_ checkpoint: Checkpoint, segments: Int64, head: [UInt8], incarnation: Incarnation) {
+        self.checkpoint = checkpoint
+        self.segments = segments
+        self.head = head
+        digest = []
+        digest = expectedDigest(incarnation)
+    }
+
+    init(_ row: StoredRow) throws {
+        checkpoint = Checkpoint(
+            resumeRevision: try row.revision(0),
+            consistentRevision: try row.optional(1, row.revision),
+            consistentTime: try row.optional(2, row.time),
+            sourceState: Checkpoint.SourceState(
+                messages: UInt64(bitPattern: try row.integer(3)),
+                bytes: UInt64(bitPattern: try row.integer(4)),
+                firstSequence: UInt64(bitPattern: try row.integer(5)),
+                lastSequence: UInt64(bitPattern: try row.integer(6))
+            ),
+            updated: try row.time(7)
+        )
+        segments = try row.integer(8)
+        head = Array(try row.blob(9))
+        digest = Array(try row.blob(10))
+    }
+
+    /// What `digest` must be.
+    func expectedDigest(_ incarnation: Incarnation) -> [UInt8] {
+        var numbers: [UInt8] = []
+        for number in [
+            checkpoint.resumeRevision, checkpoint.consistentRevision == nil ? 0 : 1, checkpoint.consistentRevision ?? 0,
+            checkpoint.consistentTime == nil ? 0 : 1,
+            UInt64(bitPattern: checkpoint.consistentTime?.nanoseconds ?? 0),
+            checkpoint.sourceState.messages, checkpoint.sourceState.bytes, checkpoint.sourceState.firstSequence,
+            checkpoint.sourceState.lastSequence, UInt64(bitPattern: checkpoint.updated.nanoseconds),
+            UInt64(bitPattern: segments),
+        ] { numbers.appendBigEndian(number) }
+        return SegmentDigest.fields("cistern checkpoint 1\n", [SegmentDigest.root(incarnation), numbers, head])
+    }
+}

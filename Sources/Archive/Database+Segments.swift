@@ -1,0 +1,97 @@
+import Foundation
+import GRDB
+import KVModel
+
+/// Reading segments: rows are checked against the chain, and each blob against its digest in the row.
+extension Database {
+    /// The rows of an incarnation's segments that begin at or before a revision, in order.
+    ///
+    /// All rows are checked, up to where the checkpoint closes the chain: none is changed, moved or missing.
+    func segments(of incarnation: Incarnation, through revision: Revision = .max) throws -> [SegmentRow] {
+        let checkpoint = try soundCheckpoint(incarnation)
+        var head = SegmentDigest.root(incarnation)
+        var count: Int64 = 0
+        var last: Revision = 0
+        var result: [SegmentRow] = []
+        let damage = { (what: String) in
+            let place = "segment \(count) (after revision \(last)) of bucket \(incarnation.bucket)"
+            return ArchiveError(.corrupt("\(place): \(what)"))
+        }
+        let sql = "SELECT \(SegmentRow.columns) FROM segment WHERE incarnation = ? ORDER BY ordinal"
+        try forEachRow(sql, [incarnation.id.rawValue]) { stored in
+            let row: SegmentRow
+            do {
+                row = try SegmentRow(stored, previous: head)
+            } catch let error as ArchiveError {
+                guard case .corrupt(let detail) = error.code else { throw error }
+                throw damage(detail)
+            }
+            guard row.ordinal == count else { throw damage("it is missing, \(row.name) is in its place") }
+            try row.naming(incarnation) { try row.check() }
+            if row.header.firstRevision <= revision { result.append(row) }
+            head = row.digest
+            count += 1
+            last = row.header.lastRevision
+        }
+        let expected = checkpoint?.segments ?? 0
+        guard count >= expected else { throw damage("it is missing") }
+        guard count == expected, head == checkpoint?.head ?? head else {
+            throw damage("the checkpoint does not close the chain of segments before it")
+        }
+        return result
+    }
+
+    /// The columns of a segment, its values excepted.
+    func columns(of row: SegmentRow, _ incarnation: Incarnation) throws -> DecodedSegment {
+        let body = try checked([.body], of: row, incarnation)[0]
+        return try row.naming(incarnation) { try Self.decode(body, of: row) }
+    }
+
+    /// The columns of a segment, and its values, still packed.
+    func columnsAndValues(
+        of row: SegmentRow,
+        _ incarnation: Incarnation
+    ) throws -> (columns: DecodedSegment, values: Data) {
+        let blobs = try checked([.body, .values], of: row, incarnation)
+        return (try row.naming(incarnation) { try Self.decode(blobs[0], of: row) }, blobs[1])
+    }
+
+    /// The key filter of a segment.
+    func keyFilter(of row: SegmentRow, _ incarnation: Incarnation) throws -> Data {
+        try checked([.keyFilter], of: row, incarnation)[0]
+    }
+
+    /// The blobs as they are: for verification, which goes on after damage.
+    func unchecked(_ blobs: [SegmentBlob], of row: SegmentRow, _ incarnation: Incarnation) throws -> [Data] {
+        let columns = blobs.map(\.column).joined(separator: ", ")
+        let sql = "SELECT \(columns) FROM segment WHERE incarnation = ? AND ordinal = ?"
+        guard let stored = try rows(sql, [incarnation.id.rawValue, row.ordinal]).first else {
+            throw SegmentDamage("it is gone")
+        }
+        return try blobs.indices.map { try stored.blob($0) }
+    }
+
+    private func checked(_ blobs: [SegmentBlob], of row: SegmentRow, _ incarnation: Incarnation) throws -> [Data] {
+        do {
+            let all = try unchecked(blobs, of: row, incarnation)
+            for (blob, data) in zip(blobs, all) { try row.parts.check(blob, data) }
+            return all
+        } catch let error as SegmentDamage {
+            throw row.damage(incarnation, error)
+        } catch let error as ArchiveError {
+            guard case .corrupt(let detail) = error.code else { throw error }
+            throw row.damage(incarnation, SegmentDamage(detail))
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_CORRUPT {
+            throw row.damage(incarnation, error)
+        }
+    }
+
+    private static func decode(_ body: Data, of row: SegmentRow) throws -> DecodedSegment {
+        let segment = try DecodedSegment(body: body)
+        // Both are what was written; whether the writer told the truth is another question.
+        guard segment.count == row.header.count, segment.revisions.first == row.header.firstRevision,
+            segment.revisions.last == row.header.lastRevision
+        else { throw SegmentDamage("its row and its body differ") }
+        return segment
+    }
+}

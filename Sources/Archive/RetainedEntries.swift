@@ -1,0 +1,233 @@
+import KVModel
+
+/// Which entries a bucket holds after its entries were stored one by one: the server's rules, replayed.
+///
+/// Feed it the entries in revision order with `store`, changed configurations with `change`, and ask with `settle` for
+/// what is left at a revision and a time. It knows entries by a number of the caller's and holds 24 bytes for each
+/// entry that the bucket would hold, never for those that went. It goes forward, not back from the newest entry,
+/// because an entry that had expired or was removed when a later one was stored took no place of the key's history
+/// then, and because a history setting that was raised does not bring back what the lower one had dropped.
+struct RetainedEntries: Sendable {
+    /// What of a bucket's configuration decides what it holds.
+    struct Policy: Sendable, Equatable {
+        /// Entries kept a key; 0 or less for all.
+        var history: Int
+        /// The bucket's TTL in nanoseconds; 0 for none.
+        var maximumAge: Int64
+        /// Whether the entries' own TTLs count.
+        var allowsEntryTTL: Bool
+
+        /// Everything is kept.
+        static let unlimited = Policy(history: 0, maximumAge: 0, allowsEntryTTL: false)
+    }
+
+    /// What an entry's `Nats-Rollup` header drops.
+    enum Rollup: Sendable, Equatable {
+        case nothing
+        case key
+        case everything
+    }
+
+    /// An entry as far as the rules look at it.
+    struct Stored: Sendable {
+        /// The caller's number of the entry.
+        var number: UInt32
+        /// The caller's number of its key.
+        var key: Int
+        var revision: Revision
+        var time: Timestamp
+        var isPut: Bool
+        /// Bytes of key, header block and value.
+        var size: Int
+        var rollup: Rollup = .nothing
+        /// Its own TTL.
+        var lifetime: EntryLifetime?
+        /// The revision at which it was seen to be gone.
+        var goneAt: Revision?
+    }
+
+    private struct Node {
+        var number: UInt32
+        var next: UInt32
+        var size: UInt32
+        var isPut: Bool
+        var time: Timestamp
+    }
+
+    private struct Mortality {
+        var lifetime: EntryLifetime?
+        var goneAt: Revision?
+    }
+
+    private static let none = UInt32.max
+
+    private(set) var policy: Policy
+    private var nodes: [Node] = []
+    private var free = none
+    private var heads: [UInt32] = []
+    private var tails: [UInt32] = []
+    private var counts: [UInt32] = []
+    /// The entries that have a TTL of their own or were seen to be gone.
+    private var mortals: [UInt32: Mortality] = [:]
+
+    /// An empty bucket of this configuration.
+    init(policy: Policy) {
+        self.policy = policy
+    }
+
+    /// The server takes another configuration after it stored the entry of this revision and time.
+    ///
+    /// What had expired by then stays gone, even if the new configuration lets entries live longer.
+    mutating func change(_ new: Policy, after revision: Revision, at time: Timestamp) {
+        let isLower = new.history > 0 && (policy.history <= 0 || new.history < policy.history)
+        let changesLifetimes = new.maximumAge != policy.maximumAge || new.allowsEntryTTL != policy.allowsEntryTTL
+        if isLower || changesLifetimes { settle(revision: revision, time: time) }
+        policy = new
+        guard isLower else { return }
+        for key in heads.indices { trim(key) }
+    }
+
+    /// The server stores an entry.
+    mutating func store(_ entry: Stored) {
+        switch entry.rollup {
+        case .nothing: break
+        case .key: if entry.key < heads.count { clear(entry.key) }
+        case .everything: clearAll()
+        }
+        append(entry)
+        guard policy.history > 0, counts[entry.key] > policy.history else { return }
+        if policy.history > 1, policy.maximumAge > 0 || !mortals.isEmpty {
+            dropDead(entry.key, at: entry.time, knownAt: entry.revision - 1)
+        }
+        trim(entry.key)
+    }
+
+    /// An entry that is not asked for may still drop everything.
+    mutating func clearAll() {
+        for key in heads.indices { clear(key) }
+    }
+
+    /// What is left at a revision and a time.
+    mutating func settle(revision: Revision, time: Timestamp) {
+        guard policy.maximumAge > 0 || !mortals.isEmpty else { return }
+        for key in heads.indices { dropDead(key, at: time, knownAt: revision) }
+    }
+
+    /// Only the newest entry of each key stays, and only if it is a put.
+    mutating func keepLatestPuts() {
+        for key in heads.indices {
+            while counts[key] > 1 { dropFirst(key) }
+            if counts[key] == 1, !nodes[Int(heads[key])].isPut { dropFirst(key) }
+        }
+    }
+
+    /// How many entries are left, the bytes of these, and the keys whose newest entry is a put.
+    var totals: (entries: Int, bytes: Int, keys: Int) {
+        var result = (entries: 0, bytes: 0, keys: 0)
+        for key in heads.indices {
+            var link = heads[key]
+            while link != Self.none {
+                let node = nodes[Int(link)]
+                result.entries += 1
+                result.bytes += Int(node.size)
+                if node.next == Self.none, node.isPut { result.keys += 1 }
+                link = node.next
+            }
+        }
+        return result
+    }
+
+    /// Calls `body` with the number of each entry that is left, in no order.
+    func forEachNumber(_ body: (UInt32) -> Void) {
+        for head in heads {
+            var link = head
+            while link != Self.none {
+                body(nodes[Int(link)].number)
+                link = nodes[Int(link)].next
+            }
+        }
+    }
+
+    private mutating func append(_ entry: Stored) {
+        while entry.key >= heads.count {
+            heads.append(Self.none)
+            tails.append(Self.none)
+            counts.append(0)
+        }
+        let node = Node(
+            number: entry.number,
+            next: Self.none,
+            size: UInt32(truncatingIfNeeded: entry.size),
+            isPut: entry.isPut,
+            time: entry.time
+        )
+        let link: UInt32
+        if free == Self.none {
+            link = UInt32(truncatingIfNeeded: nodes.count)
+            nodes.append(node)
+        } else {
+            link = free
+            free = nodes[Int(link)].next
+            nodes[Int(link)] = node
+        }
+        if tails[entry.key] == Self.none {
+            heads[entry.key] = link
+        } else {
+            nodes[Int(tails[entry.key])].next = link
+        }
+        tails[entry.key] = link
+        counts[entry.key] += 1
+        if entry.lifetime != nil || entry.goneAt != nil {
+            mortals[entry.number] = Mortality(lifetime: entry.lifetime, goneAt: entry.goneAt)
+        }
+    }
+
+    private mutating func trim(_ key: Int) {
+        while counts[key] > policy.history { dropFirst(key) }
+    }
+
+    private mutating func clear(_ key: Int) {
+        while counts[key] > 0 { dropFirst(key) }
+    }
+
+    private mutating func dropFirst(_ key: Int) {
+        let link = heads[key]
+        heads[key] = nodes[Int(link)].next
+        if heads[key] == Self.none { tails[key] = Self.none }
+        counts[key] -= 1
+        release(link)
+    }
+
+    private mutating func release(_ link: UInt32) {
+        if !mortals.isEmpty { mortals[nodes[Int(link)].number] = nil }
+        nodes[Int(link)].next = free
+        free = link
+    }
+
+    private mutating func dropDead(_ key: Int, at time: Timestamp, knownAt revision: Revision) {
+        var previous = Self.none
+        var link = heads[key]
+        while link != Self.none {
+            let next = nodes[Int(link)].next
+            if isDead(nodes[Int(link)], at: time, knownAt: revision) {
+                if previous == Self.none { heads[key] = next } else { nodes[Int(previous)].next = next }
+                if next == Self.none { tails[key] = previous }
+                counts[key] -= 1
+                release(link)
+            } else {
+                previous = link
+            }
+            link = next
+        }
+    }
+
+    private func isDead(_ node: Node, at time: Timestamp, knownAt revision: Revision) -> Bool {
+        let mortality = mortals.isEmpty ? nil : mortals[node.number]
+        if let goneAt = mortality?.goneAt, goneAt <= revision { return true }
+        let own = policy.allowsEntryTTL ? mortality?.lifetime : nil
+        guard let expiry = EntryLifetime.expiry(of: node.time, own: own, maximumAge: policy.maximumAge) else {
+            return false
+        }
+        return expiry <= time
+    }
+}

@@ -1,0 +1,45 @@
+import Crypto
+import KVModel
+
+/// The digests that chain the segments of an incarnation; `Format.md`, "Digest chain", says what they cover.
+enum SegmentDigest {
+    /// A segment's digest, from what its row says, its place, and its predecessor's digest.
+    static func chained(
+        _ header: SegmentHeader,
+        _ sizes: SegmentSizes,
+        _ parts: SegmentParts,
+        ordinal: Int64,
+        previous: [UInt8]
+    ) -> [UInt8] {
+        var bytes = Array("cistern segment 1\n".utf8)
+        for number in [
+            header.firstRevision, header.lastRevision,
+            UInt64(bitPattern: header.firstTime.nanoseconds), UInt64(bitPattern: header.lastTime.nanoseconds),
+            UInt64(bitPattern: Int64(header.count)), UInt64(bitPattern: Int64(header.rawSize)),
+            UInt64(bitPattern: Int64(sizes.body)), UInt64(bitPattern: Int64(sizes.values)),
+            UInt64(bitPattern: Int64(sizes.keyFilter)),
+        ] { bytes.appendBigEndian(number) }
+        bytes.append(contentsOf: parts.bytes)
+        bytes.appendBigEndian(UInt64(bitPattern: ordinal))
+        bytes.append(contentsOf: previous)
+        return Array(SHA256.hash(data: bytes))
+    }
+
+    /// What stands for the predecessor of an incarnation's first segment: a digest of the incarnation's name.
+    static func root(_ incarnation: Incarnation) -> [UInt8] {
+        fields(
+            "cistern incarnation 1\n",
+            [Array(incarnation.cluster.utf8), Array(incarnation.bucket.rawValue.utf8), Array(incarnation.created.utf8)]
+        )
+    }
+
+    /// The digest of a small row: of a label and of fields, each after its length in eight bytes.
+    static func fields(_ label: String, _ fields: [[UInt8]]) -> [UInt8] {
+        var bytes = Array(label.utf8)
+        for field in fields {
+            bytes.appendBigEndian(UInt64(field.count))
+            bytes.append(contentsOf: field)
+        }
+        return Array(SHA256.hash(data: bytes))
+    }
+}

@@ -1,0 +1,209 @@
+import KVModel
+
+/// Revisions seen to be gone, and at which revision that was seen.
+struct Removal: Sendable, Equatable {
+    let first: Revision
+    let last: Revision
+    let seenAt: Revision
+}
+
+/// Which keys are asked for.
+enum KeySelection: Sendable {
+    case all
+    case patterns([KeyPattern])
+    case one(Key)
+
+    init(_ patterns: [KeyPattern]) {
+        self = patterns.isEmpty ? .all : .patterns(patterns)
+        if patterns.count == 1, patterns[0].isLiteral { self = .one(Key(patterns[0].description)) }
+    }
+
+    /// The key, if only one is asked for.
+    var key: Key? {
+        if case .one(let key) = self { key } else { nil }
+    }
+
+    func contains(_ key: UnsafeRawBufferPointer) -> Bool {
+        switch self {
+        case .all: true
+        case .patterns(let patterns): patterns.contains { $0.matches(key) }
+        case .one(let wanted): wanted.bytes.withUnsafeBytes { $0.isSame(as: key) }
+        }
+    }
+}
+
+/// The first pass of a state: walks the segments in order, values left packed, and finds which entries it holds.
+struct StateScan {
+    private let incarnation: Incarnation
+    private let revision: Revision
+    private let selection: KeySelection
+    private let mode: HistoryMode
+    private let configurations: [ConfigurationRecord]
+    private let removals: [Removal]
+
+    private var retained = RetainedEntries(policy: .unlimited)
+    private var policies: [(revision: Revision, policy: RetainedEntries.Policy)] = []
+    private var nextPolicy = 0
+    private var nextRemoval = 0
+    private var openRemovals: [Removal] = []
+    private var keys = ByteDictionary()
+    private var kept: [KeptSegment] = []
+    private var bases: [Int] = []
+    private var scanned = 0
+    private var lastTime: Timestamp?
+    /// For the full history: its totals, and of each key whether the newest entry is a put.
+    private var full = (entries: 0, bytes: 0)
+    private var isPut: [Bool] = []
+
+    init(
+        incarnation: Incarnation,
+        revision: Revision,
+        selection: KeySelection,
+        mode: HistoryMode,
+        configurations: [ConfigurationRecord],
+        removals: [Removal]
+    ) {
+        self.incarnation = incarnation
+        self.revision = revision
+        self.selection = selection
+        self.mode = mode
+        self.configurations = configurations
+        self.removals = removals
+    }
+
+    /// Reads the configurations; the first is taken to have been in force from the beginning.
+    mutating func configure() throws {
+        policies = try configurations.map { ($0.revision, try RetainedEntries.Policy(json: $0.json)) }
+        guard let first = policies.first else { return }
+        retained = RetainedEntries(policy: first.policy)
+        nextPolicy = 1
+    }
+
+    /// Adds the next segment.
+    mutating func add(_ row: SegmentRow, _ segment: DecodedSegment) throws {
+        guard scanned + segment.count < Int(UInt32.max) else {
+            throw ArchiveError(.io("a state of more than four thousand million entries"), hint: "give a filter")
+        }
+        kept.append(KeptSegment(row))
+        bases.append(scanned)
+        let headers = (0..<segment.headers.count).map { index in
+            segment.headers.withString(index) { bytes in
+                (
+                    rollup: RetainedEntries.Rollup(headers: bytes), lifetime: EntryLifetime(headers: bytes),
+                    size: bytes.count
+                )
+            }
+        }
+        var numbers: [Int] = []
+        numbers.reserveCapacity(segment.keys.count)
+        for index in 0..<segment.keys.count {
+            numbers.append(
+                segment.keys.withString(index) { selection.contains($0) ? keys.insert($0) : -1 }
+            )
+        }
+        while isPut.count < keys.count { isPut.append(false) }
+        for index in 0..<segment.count {
+            guard segment.revisions[index] <= revision else { break }
+            let reference = Int(segment.headerReferences[index])
+            let header = reference == 0 ? (.nothing, nil, 0) : headers[reference - 1]
+            add(index, of: segment, key: numbers[Int(segment.keyReferences[index])], header: header)
+        }
+        scanned += segment.count
+    }
+
+    private mutating func add(
+        _ index: Int,
+        of segment: DecodedSegment,
+        key: Int,
+        header: (rollup: RetainedEntries.Rollup, lifetime: EntryLifetime?, size: Int)
+    ) {
+        let entryRevision = segment.revisions[index]
+        let time = Timestamp(nanoseconds: segment.times[index])
+        if nextPolicy < policies.count { changePolicies(through: entryRevision - 1) }
+        lastTime = time
+        guard key >= 0 else {
+            if header.rollup == .everything, mode != .full { retained.clearAll() }
+            return
+        }
+        let isPut = segment.operations[index] == .put
+        let keyBytes = segment.keys.range(Int(segment.keyReferences[index])).count
+        let size = keyBytes + header.size + Int(segment.valueLengths[index])
+        guard mode != .full else {
+            kept[kept.count - 1].insert(index)
+            full.entries += 1
+            full.bytes += size
+            self.isPut[key] = isPut
+            return
+        }
+        retained.store(
+            RetainedEntries.Stored(
+                number: UInt32(scanned + index),
+                key: key,
+                revision: entryRevision,
+                time: time,
+                isPut: isPut,
+                size: size,
+                rollup: header.rollup,
+                lifetime: header.lifetime,
+                goneAt: removals.isEmpty ? nil : removal(of: entryRevision)
+            )
+        )
+    }
+
+    private mutating func changePolicies(through last: Revision) {
+        while nextPolicy < policies.count, policies[nextPolicy].revision <= last {
+            let next = policies[nextPolicy]
+            // Times are the entries': when exactly the server took the configuration is not known.
+            retained.change(next.policy, after: next.revision, at: lastTime ?? Timestamp(nanoseconds: .min))
+            nextPolicy += 1
+        }
+    }
+
+    /// The earliest revision at which an entry was seen to be gone; entries come in order, so do the removals.
+    private mutating func removal(of entry: Revision) -> Revision? {
+        while nextRemoval < removals.count, removals[nextRemoval].first <= entry {
+            openRemovals.append(removals[nextRemoval])
+            nextRemoval += 1
+        }
+        openRemovals.removeAll { $0.last < entry }
+        return openRemovals.map(\.seenAt).min()
+    }
+
+    /// Ends the pass: applies what holds at the revision and the time, and marks the entries that are left.
+    mutating func finish(asOf time: Timestamp?, reader: ArchiveReader) throws -> BucketState {
+        changePolicies(through: revision)
+        let time = time ?? lastTime ?? Timestamp(nanoseconds: 0)
+        var totals = (entries: full.entries, bytes: full.bytes, keys: isPut.count { $0 })
+        if mode != .full {
+            retained.settle(revision: revision, time: time)
+            if mode == .latest { retained.keepLatestPuts() }
+            totals = retained.totals
+            mark()
+        }
+        return BucketState(
+            incarnation: incarnation,
+            revision: revision,
+            time: time,
+            entries: totals.entries,
+            keys: totals.keys,
+            bytes: totals.bytes,
+            configuration: configurations.last { $0.revision <= revision } ?? configurations.first,
+            reader: reader,
+            segments: kept.filter { !$0.isEmpty }
+        )
+    }
+
+    private mutating func mark() {
+        retained.forEachNumber { number in
+            let number = Int(number)
+            // The last base at or below the number is its segment's.
+            var low = 0
+            var high = bases.count
+            while high - low > 1 {
+                let middle = (low + high) / 2
+                if bases[middle] <= number { low = middle } else { high = middle }
+            }
+            kept[low].insert(number - bases[low])
+        }
+    }
+}
