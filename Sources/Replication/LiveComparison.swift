@@ -1,0 +1,209 @@
+public import Archive
+import JetStream
+public import KVModel
+public import KeyValue
+
+/// Holds a live bucket against an archived state, entry by entry, without holding either in memory.
+///
+/// Both are read in the order of revisions and merged. A bucket that was restored by replay has other revisions; its
+/// entries name the archived ones. An archived entry that the bucket does not hold any more is no difference if newer
+/// entries of its key pushed it out (history limit, purge) or its time was over.
+public struct LiveComparison: Sendable {
+    private let bucket: Bucket
+    private let incarnation: Incarnation
+    private let filter: [KeyPattern]
+    private let patience: Duration?
+
+    /// A comparison of a bucket with what the archive holds of an incarnation.
+    public init(
+        _ bucket: Bucket,
+        _ incarnation: Incarnation,
+        filter: [KeyPattern] = [],
+        patience: Duration? = .seconds(120)
+    ) {
+        self.bucket = bucket
+        self.incarnation = incarnation
+        self.filter = filter
+        self.patience = patience
+    }
+
+    /// Compares; `progress` is told how many entries were compared.
+    public func run(
+        _ state: BucketState,
+        at revision: Revision,
+        progress: @Sendable (UInt64) -> Void = { _ in }
+    ) async throws -> ComparisonReport {
+        // As it is now, not as it was when somebody opened it: reading ends where the bucket ends now.
+        let bucket = try await bucket.refreshed()
+        var merge = ComparisonMerge(
+            state: state,
+            revision: revision,
+            configuration: bucket.configuration,
+            identity: ReplayIdentity(incarnation),
+            // Another bucket has other revisions, unless it turns out that it does not name any.
+            isReplay: bucket.info.created != incarnation.created
+        )
+        var options = WatchOptions()
+        options.patience = patience
+        options.created = self.bucket.info.created
+        if !filter.isEmpty { options.patterns = filter }
+        let watch = try await bucket.watch(options)
+        do {
+            let last = bucket.info.state.lastSequence
+            if await watch.initiallyPending > 0 {
+                // Reading ends where the bucket ended when it was opened: a busy bucket has no other end.
+                while let batch = try await watch.next(timeout: .seconds(30)) {
+                    try batch.forEachEntry { try merge.take($0) }
+                    progress(merge.report.equal)
+                    if batch.isCaughtUp || batch.lastRevision >= last { break }
+                }
+            }
+        } catch {
+            await watch.stop()
+            throw error
+        }
+        await watch.stop()
+        return try merge.finish()
+    }
+}
+
+/// The merge of an archived state with a live bucket's entries.
+struct ComparisonMerge {
+    private(set) var report: ComparisonReport
+    private var cursor: StateCursor
+    private var queue: [Entry] = []
+    private var head = 0
+    private var isAtEnd = false
+    private let revision: Revision
+    private let configuration: BucketConfiguration
+    private let identity: ReplayIdentity
+    private var replayed: Bool
+    private var missing: [Key: [Missing]] = [:]
+
+    private struct Missing {
+        var revision: Revision
+        var expiry: Timestamp?
+        var newer = 0
+        var isPurged = false
+    }
+
+    init(
+        state: BucketState,
+        revision: Revision,
+        configuration: BucketConfiguration,
+        identity: ReplayIdentity,
+        isReplay: Bool
+    ) {
+        report = ComparisonReport(revision: revision)
+        report.isUnfinishedRestore = RestoreMarker(configuration) != nil
+        cursor = state.makeCursor()
+        self.revision = revision
+        self.configuration = configuration
+        self.identity = identity
+        replayed = isReplay || report.isUnfinishedRestore
+    }
+
+    /// Takes the bucket's next entry.
+    mutating func take(_ entry: EntryView) throws {
+        let named = try identity.revision(in: entry.headers) ?? unnamedRevision(entry)
+        if named != nil { replayed = true }
+        report.comparesRevisions = !replayed
+        guard let source = replayed ? named : entry.revision, source <= revision else {
+            report.newer += 1
+            noteNewer(entry)
+            return
+        }
+        while let archived = try peek(), archived.revision < source {
+            lack(archived)
+            head += 1
+        }
+        guard let archived = try peek(), archived.revision == source else {
+            report.add(.unexpected, Key(bytes: Array(entry.key)), source)
+            noteNewer(entry)
+            return
+        }
+        head += 1
+        let what = differences(archived, entry)
+        if what.isEmpty { report.equal += 1 } else { report.add(.changed, archived.key, archived.revision, what) }
+        noteNewer(entry)
+    }
+
+    /// The archived revision of a replayed entry that was too large to say it: the next one, if its bytes are the same.
+    private mutating func unnamedRevision(_ entry: EntryView) throws -> Revision? {
+        guard replayed, entry.value.count > Self.largeValue, let archived = try peek(),
+            differences(archived, entry).isEmpty
+        else { return nil }
+        return archived.revision
+    }
+
+    private static let largeValue = 64 << 10
+
+    /// The bucket has no more.
+    mutating func finish() throws -> ComparisonReport {
+        while let archived = try peek() {
+            lack(archived)
+            head += 1
+        }
+        let now = Timestamp.wallClock()
+        for (key, entries) in missing.sorted(by: { $0.key < $1.key }) {
+            for entry in entries {
+                if entry.isPurged || configuration.history > 0 && entry.newer >= configuration.history {
+                    report.superseded += 1
+                } else if let expiry = entry.expiry, expiry <= now {
+                    report.expired += 1
+                } else {
+                    report.add(.missing, key, entry.revision)
+                }
+            }
+        }
+        return report
+    }
+
+    private mutating func lack(_ entry: Entry) {
+        let own = entry.headers.withUnsafeBytes { EntryLifetime(headers: $0) }
+        let expiry = EntryLifetime.expiry(of: entry.time, own: own, maximumAge: configuration.ttl)
+        missing[entry.key, default: []].append(Missing(revision: entry.revision, expiry: expiry))
+    }
+
+    private mutating func noteNewer(_ entry: EntryView) {
+        guard !missing.isEmpty else { return }
+        let key = Key(bytes: Array(entry.key))
+        guard var entries = missing[key] else { return }
+        let isRollup = HeaderBlock.value(of: "Nats-Rollup", in: entry.headers) != nil
+        for index in entries.indices {
+            entries[index].newer += 1
+            if isRollup { entries[index].isPurged = true }
+        }
+        missing[key] = entries
+    }
+
+    private func differences(_ archived: Entry, _ live: EntryView) -> [String] {
+        var what: [String] = []
+        if !archived.key.bytes.elementsEqual(live.key) { what.append("key") }
+        if archived.operation != live.operation { what.append("operation") }
+        if !replayed, archived.time != live.time { what.append("time") }
+        if !headersAgree(archived, live) { what.append("headers") }
+        if !archived.value.elementsEqual(live.value) { what.append("value") }
+        return what
+    }
+
+    private func headersAgree(_ archived: Entry, _ live: EntryView) -> Bool {
+        guard replayed else { return archived.headers.elementsEqual(live.headers) }
+        return archived.headers.withUnsafeBytes {
+            ReplayHeaders.carriedOver($0) == ReplayHeaders.carriedOver(live.headers)
+        }
+    }
+
+    private mutating func peek() throws -> Entry? {
+        while head == queue.count, !isAtEnd {
+            queue.removeAll(keepingCapacity: true)
+            head = 0
+            guard let run = try cursor.next() else {
+                isAtEnd = true
+                break
+            }
+            try run.forEachEntry { queue.append(Entry($0)) }
+        }
+        return head < queue.count ? queue[head] : nil
+    }
+}

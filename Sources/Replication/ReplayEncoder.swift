@@ -1,0 +1,59 @@
+import Archive
+import JetStream
+import KVModel
+import KeyValue
+
+/// Turns archived entries into publishes.
+struct ReplayEncoder {
+    /// Entries left out because their time is over.
+    private(set) var expired: UInt64 = 0
+    private var headers: ReplayHeaders
+    private var subject: [UInt8]
+    private let prefixLength: Int
+    private let isTTLAllowed: Bool
+    private let maximumAge: Int64
+    private let limit: Int
+    private let now = Timestamp.wallClock()
+    private var expected: UInt64
+
+    init(bucket: Bucket, configuration: BucketConfiguration, identity: ReplayIdentity, expected: UInt64) {
+        headers = ReplayHeaders(identity)
+        isTTLAllowed = configuration.allowsEntryTTL
+        maximumAge = configuration.ttl
+        limit = bucket.context.maximumPayload
+        subject = Array(bucket.context.publishSubject(bucket.name.subjectPrefix).utf8)
+        prefixLength = subject.count
+        self.expected = expected
+    }
+
+    /// Adds the publish of an entry to a batch, unless the entry has expired.
+    mutating func append(_ entry: EntryView, to batch: inout PublishPipeline.Batch) {
+        let own = entry.headers.isEmpty ? nil : EntryLifetime(headers: entry.headers)
+        let expiry = EntryLifetime.expiry(of: entry.time, own: own, maximumAge: maximumAge)
+        if let expiry, expiry <= now {
+            expired += 1
+            return
+        }
+        subject.removeSubrange(prefixLength...)
+        subject.append(contentsOf: entry.key)
+        let timeToLive = remaining(entry, own)
+        subject.withUnsafeBytes { subjectBytes in
+            headers.encode(entry, expecting: expected, timeToLive: timeToLive, limit: limit) { block in
+                batch.append(subject: subjectBytes, headers: block, payload: entry.value)
+            }
+        }
+        expected += 1
+    }
+
+    /// What is left of an entry's own TTL, in whole seconds as servers count; at least one.
+    private func remaining(_ entry: EntryView, _ own: EntryLifetime?) -> ReplayHeaders.TimeToLive {
+        guard let own else { return .asArchived }
+        // A server that does not allow TTLs refuses the header; one before 2.11 would store it without effect.
+        guard isTTLAllowed else { return .none }
+        guard case .limited = own, let expiry = EntryLifetime.expiry(of: entry.time, own: own, maximumAge: 0) else {
+            return .asArchived
+        }
+        let left = expiry.nanoseconds - now.nanoseconds
+        return .seconds(max(1, (left + 999_999_999) / 1_000_000_000))
+    }
+}

@@ -1,0 +1,55 @@
+import KVModel
+
+// Replication is the engine: it joins KeyValue (live buckets) and Archive (files), which never see each other. Capture
+// brings a bucket into an archive, Restore writes an archived state into a bucket, LiveComparison holds the two
+// against each other. What to do is decided first, by pure values (`CapturePlan`, `RestorePlan`), and then done. It
+// prints nothing, asks nobody, and never overwrites or deletes what it was not told to by name. Start with `Capture`.
+
+/// Why a capture, a restore or a comparison did not come to its end.
+public struct ReplicationError: Error, Sendable {
+    /// What went wrong, for code that decides by it.
+    public enum Code: Sendable, Hashable {
+        /// The source's last revision went backwards: its server lost acknowledged writes.
+        case sourceRegressed
+        /// The source's history differs from what the archive holds of the same incarnation.
+        case sourceDiverged
+        /// The source was deleted and created again while it was captured.
+        case sourceRecreated
+        /// A restore's target exists already.
+        case targetExists
+        /// A restore's target holds entries that are not the restore's own.
+        case targetChanged
+        /// The target cannot take the archived entries.
+        case targetRefuses
+        /// The archive holds nothing that fits what was asked for.
+        case nothingToRestore
+        /// What was asked for needs another way of writing, another server or another setting.
+        case unsupported
+        /// What was written does not equal what the archive holds.
+        case notEqual
+    }
+
+    /// What went wrong.
+    public let code: Code
+    /// The bucket that it was about.
+    public let bucket: String
+    /// What was seen.
+    public let text: String
+    /// What to do about it.
+    public let hint: String
+
+    /// An error about a bucket.
+    public init(_ code: Code, bucket: String, text: String, hint: String) {
+        self.code = code
+        self.bucket = bucket
+        self.text = text
+        self.hint = hint
+    }
+}
+
+extension ReplicationError: CustomStringConvertible {
+    /// One or two sentences: what was seen, and what to do.
+    public var description: String {
+        "bucket \(bucket): \(text); \(hint)"
+    }
+}

@@ -1,0 +1,77 @@
+import Archive
+import Crypto
+public import KVModel
+
+/// The sign on a bucket that a restore has begun and not finished, and what it is restoring.
+///
+/// It stands in the bucket's metadata, or at the front of its description on servers before 2.10, which have no
+/// metadata. The last step of a restore takes it away, so a bucket that carries it is not finished, whoever looks.
+public struct RestoreMarker: Sendable, Hashable {
+    /// What is being restored: cluster, bucket, incarnation, revision and choice of entries.
+    public let source: String
+
+    private static let metadataKey = "cistern.restore-incomplete"
+    private static let descriptionStart = "[restore incomplete: "
+
+    /// A marker for this source.
+    public init(source: String) {
+        self.source = source
+    }
+
+    /// The marker for restoring a state of an incarnation.
+    init(_ incarnation: Incarnation, revision: Revision, options: RestoreOptions) {
+        var text = "\(incarnation.cluster)/\(incarnation.bucket) created \(incarnation.created) revision \(revision)"
+        if options.history != .bucket { text += " history \(options.history.rawValue)" }
+        if !options.filter.isEmpty { text += " keys \(options.filter.map(\.description).joined(separator: " "))" }
+        source = text
+    }
+
+    /// Finds the marker on a bucket; nil if it has none.
+    public init?(_ configuration: BucketConfiguration) {
+        if let source = configuration.metadata[Self.metadataKey] {
+            self.source = source
+        } else if configuration.description.hasPrefix(Self.descriptionStart),
+            let end = configuration.description.firstIndex(of: "]")
+        {
+            let start = configuration.description.index(
+                configuration.description.startIndex,
+                offsetBy: Self.descriptionStart.count
+            )
+            source = String(configuration.description[start..<end])
+        } else {
+            return nil
+        }
+    }
+
+    /// Puts the marker on a configuration.
+    func mark(_ configuration: BucketConfiguration, hasMetadata: Bool) -> BucketConfiguration {
+        var marked = configuration
+        if hasMetadata {
+            marked.metadata[Self.metadataKey] = source
+        } else {
+            marked.description = Self.descriptionStart + source + "] " + configuration.description
+        }
+        return marked
+    }
+}
+
+/// How a replayed entry says which archived entry it is: `cistern:<incarnation>:<revision>` in `Nats-Msg-Id`.
+struct ReplayIdentity: Sendable, Hashable {
+    /// What the ids of one incarnation begin with.
+    let prefix: [UInt8]
+
+    init(_ incarnation: Incarnation) {
+        let name = "\(incarnation.cluster)/\(incarnation.bucket)@\(incarnation.created)"
+        let digest = SHA256.hash(data: Array(name.utf8)).prefix(8)
+        let digits = digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+        prefix = Array("cistern:\(digits):".utf8)
+    }
+
+    /// The archived revision that a header block names; nil if it is not of this incarnation.
+    func revision(in headers: UnsafeRawBufferPointer) -> Revision? {
+        guard let id = HeaderBlock.value(of: "Nats-Msg-Id", in: headers), id.count > prefix.count,
+            id.prefix(prefix.count).elementsEqual(prefix)
+        else { return nil }
+        return Revision(String(decoding: id.dropFirst(prefix.count), as: UTF8.self))
+    }
+}

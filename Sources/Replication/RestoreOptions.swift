@@ -1,0 +1,43 @@
+public import Archive
+public import KVModel
+
+/// What of an archive to write where, and how.
+public struct RestoreOptions: Sendable {
+    /// The way entries are written.
+    public enum Mode: String, Sendable, CaseIterable {
+        /// The best way that the server and the target allow.
+        case auto
+        /// The same revisions and times, through the server's restore request.
+        case exact
+        /// Entries are published in order and get new revisions.
+        case replay
+    }
+
+    /// The bucket in the archive; nil if the archive holds one only.
+    public var bucket: BucketName?
+    /// The cluster it was captured from; nil if the archive knows the bucket from one only.
+    public var cluster: String?
+    /// The point to restore.
+    public var point: ArchivePoint = .newest
+    /// The target's name; nil for the bucket's own.
+    public var newName: BucketName?
+    /// The way to write.
+    public var mode: Mode = .auto
+    /// Changed settings, each `FIELD=VALUE`.
+    public var settings: [String] = []
+    /// Keys to restore; empty for all.
+    public var filter: [KeyPattern] = []
+    /// Which of a key's entries to write.
+    public var history: HistoryMode = .bucket
+    /// Whether to write into a bucket that exists and is empty.
+    public var intoExisting = false
+    /// Whether to delete a bucket that exists first.
+    public var replaces = false
+    /// Whether to compare what was written with the archive.
+    public var verifies = true
+    /// For how long to try to reach a lost server again; nil for ever.
+    public var patience: Duration? = .seconds(120)
+
+    /// The newest consistent point of the archive's only bucket, under its own name, verified.
+    public init() {}
+}
