@@ -71,35 +71,50 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Replication", "KeyValue", "JetStream", "NATSClient", "Archive", "KVModel", argumentParser, logging,
+                "Replication", "KeyValue", "JetStream", "NATSClient", "NATSProtocol", "Archive", "KVModel",
+                argumentParser, logging,
             ],
             swiftSettings: strict
         ),
         .executableTarget(name: "cistern", dependencies: ["Commands"], swiftSettings: strict),
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(name: "TestSupportTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(name: "KVModelTests", dependencies: ["KVModel"], swiftSettings: strict),
         .testTarget(name: "NATSProtocolTests", dependencies: ["NATSProtocol", nioCore], swiftSettings: strict),
         .testTarget(
             name: "NATSClientTests",
-            dependencies: ["NATSClient", "NATSProtocol", "TestSupport", nioCore],
+            dependencies: ["NATSClient", "NATSProtocol", "TestSupport", nioCore, crypto, logging],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "JetStreamTests",
+            dependencies: ["JetStream", "NATSClient", "NATSProtocol", "KVModel", "TestSupport", nioCore],
             swiftSettings: strict
         ),
         .testTarget(
             name: "KeyValueTests",
-            dependencies: ["KeyValue", "JetStream", "NATSClient", "NATSProtocol", "KVModel", "TestSupport", nioCore],
+            dependencies: ["KeyValue", "JetStream", "NATSClient", "NATSProtocol", "KVModel", "TestSupport", logging],
             swiftSettings: strict
         ),
         .testTarget(name: "ArchiveTests", dependencies: ["Archive", "KVModel", grdb, crypto], swiftSettings: strict),
         .testTarget(
             name: "ReplicationTests",
-            dependencies: ["Replication", "KeyValue", "Archive", "KVModel", "TestSupport"],
+            dependencies: [
+                "Replication", "KeyValue", "JetStream", "NATSClient", "NATSProtocol", "Archive", "KVModel",
+                "TestSupport",
+                logging,
+            ],
             swiftSettings: strict
         ),
         .testTarget(
             name: "CommandsTests",
-            dependencies: ["Commands", "cistern", "TestSupport", "KVModel"],
+            dependencies: [
+                "Commands", "cistern", "TestSupport", "Replication", "KeyValue", "JetStream", "NATSClient",
+                "NATSProtocol", "Archive", "KVModel", argumentParser, logging,
+            ],
             swiftSettings: strict
         ),
+        .testTarget(name: "EndToEndTests", dependencies: ["cistern", "TestSupport"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,48 @@
+import KVModel
+import KeyValue
+
+/// The buckets that references mean on one cluster.
+struct BucketSelection: Sendable {
+    /// The buckets, in the order of the references, each once.
+    private(set) var buckets: [Bucket] = []
+    /// Why references mean no bucket.
+    private(set) var failures: [Failure] = []
+
+    /// Finds them; a reference that means no bucket is a failure beside the others, a server that cannot answer an
+    /// error.
+    init(_ references: [BucketReference], in account: Buckets) async throws {
+        let all = references.contains { $0.name == nil } ? try await account.list() : []
+        for reference in references {
+            do {
+                try await add(reference, of: account, all)
+            } catch let error as KeyValueError where error.code == .bucketNotFound {
+                failures.append(Failure(error))
+            } catch let error as CommandError {
+                failures.append(Failure(error))
+            }
+        }
+    }
+
+    private mutating func add(_ reference: BucketReference, of account: Buckets, _ all: [Bucket]) async throws {
+        if let name = reference.name {
+            guard !buckets.contains(where: { $0.name == name }) else { return }
+            buckets.append(try await account.bucket(name))
+        } else {
+            let fitting = all.filter { reference.pattern.matches($0.name.rawValue) }
+            guard !fitting.isEmpty else { throw Self.nothing(reference, known: all.map(\.name)) }
+            let known = Set(buckets.map(\.name))
+            buckets += fitting.filter { !known.contains($0.name) }
+        }
+    }
+
+    private static func nothing(_ reference: BucketReference, known: [BucketName]) -> CommandError {
+        let names = known.prefix(10).map(\.rawValue).joined(separator: ", ")
+        return CommandError(
+            .nothingMatches,
+            text: "no bucket fits \"\(reference)\"",
+            hint: known.isEmpty
+                ? "this account has no buckets; check the server and the credentials"
+                : "there are \(names)\(known.count > 10 ? ", …" : "")"
+        )
+    }
+}

@@ -1,0 +1,83 @@
+import Archive
+import ArgumentParser
+import KVModel
+
+/// `cistern keys`: the keys that a bucket held at a point.
+struct KeysCommand: CisternCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "keys",
+        abstract: "List the keys that an archived bucket held at a point.",
+        discussion: """
+            Examples:
+              cistern keys orders.cistern
+              cistern keys orders.cistern 'customer.*.address'
+              cistern keys all.cistern --bucket sessions --at-tag before-upgrade
+              cistern keys orders.cistern --long --deleted
+            """
+    )
+
+    @Argument(help: "The archive.", completion: .file(extensions: ["cistern"]))
+    var file: String
+
+    @Argument(help: "Keys to list, with NATS wildcards: * is one part, > the rest.", transform: PatternArgument.parse)
+    var patterns: [KeyPattern] = []
+
+    @Flag(name: .shortAndLong, help: "Show each key's revision, time and size.")
+    var long = false
+
+    @Flag(help: "List keys as well that were deleted and of which the bucket still held the marker.")
+    var deleted = false
+
+    @OptionGroup(title: "Bucket")
+    var incarnation: IncarnationOptions
+
+    @OptionGroup(title: "Point")
+    var point: PointOptions
+
+    @OptionGroup(title: "Output")
+    var output: OutputOptions
+
+    func perform(_ console: Console) async throws -> RunStatus {
+        let reader = try ArchiveReader.open(path: file)
+        let chosen = try incarnation.choose(in: reader)
+        let revision = try reader.resolve(point.point, in: chosen.id)
+        let keys = try reader.keys(of: chosen.id, at: revision, filter: patterns)
+            .filter { deleted || $0.operation == .put }
+        if console.isJSON {
+            for key in keys {
+                try console.document(
+                    KeyDocument(
+                        key: key.key,
+                        bucket: chosen.bucket,
+                        revision: key.revision,
+                        time: key.time,
+                        operation: key.operation,
+                        size: key.valueSize
+                    )
+                )
+            }
+        } else if long {
+            try console.data(Self.table(keys))
+        } else {
+            try console.data(keys.map { $0.key.description.escapedForTerminal })
+        }
+        if keys.isEmpty, !console.isJSON {
+            console.note("no key of bucket \(chosen.bucket) fits at revision \(revision)")
+        }
+        return .done
+    }
+
+    private static func table(_ keys: [KeyState]) -> Table {
+        var table = Table([.text("Key"), .number("Revision"), .text("Op"), .text("Created"), .number("Length")])
+        for key in keys {
+            table.add([
+                key.key.description,
+                String(key.revision),
+                key.operation.description,
+                key.time.description,
+                key.operation == .put ? NumberText.count(key.valueSize) : "",
+            ])
+        }
+        return table
+    }
+}

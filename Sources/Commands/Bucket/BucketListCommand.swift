@@ -1,0 +1,114 @@
+import ArgumentParser
+import JetStream
+import KVModel
+import KeyValue
+
+/// `cistern kv ls`: buckets, or the keys of one.
+struct BucketListCommand: CisternCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ls",
+        abstract: "List the buckets of a server, or the keys of a bucket.",
+        discussion: """
+            Examples:
+              cistern kv ls
+              cistern kv ls --names
+              cistern kv ls orders
+              cistern kv ls orders 'customer.42.>' --verbose
+            """,
+        aliases: ["list"]
+    )
+
+    @Argument(
+        help: "The bucket: NAME, or CLUSTER/NAME with a `nats` context as the cluster.",
+        transform: BucketReference.parseSingle
+    )
+    var bucket: BucketReference?
+
+    @Argument(help: "Keys to list (NATS wildcards).", transform: PatternArgument.parse)
+    var patterns: [KeyPattern] = []
+
+    @Flag(name: .shortAndLong, help: "List the names of buckets only.")
+    var names = false
+
+    @Flag(name: .shortAndLong, help: "Show each key's revision and time.")
+    var verbose = false
+
+    @OptionGroup(title: "Connection")
+    var connection: ConnectionOptions
+
+    @OptionGroup(title: "Output")
+    var output: OutputOptions
+
+    func perform(_ console: Console) async throws -> RunStatus {
+        try await connection.withBuckets(of: bucket?.cluster, console) { buckets in
+            if let bucket, let name = bucket.name {
+                try await listKeys(try await buckets.bucket(name), console)
+            } else {
+                try list(try await buckets.list(), console)
+            }
+            return .done
+        }
+    }
+
+    private func list(_ buckets: [Bucket], _ console: Console) throws {
+        if console.isJSON {
+            for bucket in buckets { try console.document(BucketDocument(bucket)) }
+            return
+        }
+        guard !names else { return try console.data(buckets.map(\.name.rawValue.escapedForTerminal)) }
+        guard !buckets.isEmpty else { return console.note("this account has no buckets") }
+        var table = Table([
+            .text("Bucket"), .text("Description"), .text("Created"), .number("Size"), .number("Entries"),
+            .text("Last update"),
+        ])
+        for bucket in buckets {
+            table.add([
+                bucket.name.rawValue,
+                ValueText.shortened(bucket.configuration.description, to: 60),
+                bucket.info.created,
+                NumberText.bytes(bucket.info.state.bytes),
+                NumberText.count(bucket.info.state.messages),
+                BucketDocument.lastTime(bucket.info) ?? "never",
+            ])
+        }
+        try console.data(table)
+    }
+
+    private func listKeys(_ bucket: Bucket, _ console: Console) async throws {
+        var options = WatchOptions()
+        options.start = .lastPerSubject
+        options.headersOnly = true
+        if !patterns.isEmpty { options.patterns = patterns }
+        var table = Table([.text("Key"), .number("Revision"), .text("Created")])
+        var count = 0
+        try await bucket.watch(options).readToEnd { entry in
+            guard entry.operation == .put else { return }
+            count += 1
+            let key = Key(bytes: Array(entry.key))
+            if console.isJSON {
+                try console.document(
+                    KeyDocument(
+                        key: key,
+                        bucket: bucket.name,
+                        revision: entry.revision,
+                        time: entry.time,
+                        operation: entry.operation,
+                        size: Self.size(entry)
+                    )
+                )
+            } else if verbose {
+                table.add([key.description, String(entry.revision), entry.time.description])
+            } else {
+                try console.data([key.description.escapedForTerminal])
+            }
+        }
+        if verbose, !console.isJSON, count > 0 { try console.data(table) }
+        if count == 0, !console.isJSON { console.note("no keys found in bucket \(bucket.name)") }
+    }
+
+    /// The value's size, which the server says in a header where it leaves values out.
+    private static func size(_ entry: EntryView) -> Int {
+        guard let text = HeaderBlock.value(of: "Nats-Msg-Size", in: entry.headers) else { return entry.value.count }
+        return Int(String(decoding: text, as: UTF8.self)) ?? entry.value.count
+    }
+}

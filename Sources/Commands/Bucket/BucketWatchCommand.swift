@@ -1,0 +1,62 @@
+import ArgumentParser
+import JetStream
+import KVModel
+import KeyValue
+
+/// `cistern kv watch`: entries as they come.
+struct BucketWatchCommand: CisternCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "watch",
+        abstract: "Show the keys of a bucket, and then every change until stopped.",
+        discussion: """
+            Examples:
+              cistern kv watch orders
+              cistern kv watch orders 'customer.42.>' --updates-only
+              cistern kv watch orders --json | jq -r .key
+            """
+    )
+
+    @OptionGroup
+    var arguments: BucketArguments
+
+    @Argument(help: "Keys to watch (NATS wildcards).", transform: PatternArgument.parse)
+    var patterns: [KeyPattern] = []
+
+    @Flag(help: "Begin with every entry that the bucket holds, not with the newest of each key.")
+    var includeHistory = false
+
+    @Flag(help: "Show only what is written from now on.")
+    var updatesOnly = false
+
+    @OptionGroup(title: "Output")
+    var output: OutputOptions
+
+    func validate() throws {
+        if includeHistory, updatesOnly { throw ValidationError("Give --include-history or --updates-only, not both.") }
+    }
+
+    func perform(_ console: Console) async throws -> RunStatus {
+        try await arguments.withBucket(console) { bucket in
+            var options = WatchOptions()
+            options.start = includeHistory ? .all : updatesOnly ? .new : .lastPerSubject
+            options.patience = nil
+            if !patterns.isEmpty { options.patterns = patterns }
+            let watch = try await bucket.watch(options)
+            let show: (EntryView) throws -> Void = { try Self.show(Entry($0), of: bucket, console) }
+            while true {
+                guard let batch = try await watch.next() else { continue }
+                try batch.forEachEntry(show)
+                try console.flush()
+            }
+        }
+    }
+
+    private static func show(_ entry: Entry, of bucket: Bucket, _ console: Console) throws {
+        if console.isJSON { return try console.document(EntryDocument(entry, bucket: bucket.name)) }
+        let operation = console.styled(entry.operation.description, entry.operation == .put ? .green : .red)
+        var line = "[\(entry.time)] \(operation) \(bucket.name.rawValue.escapedForTerminal) > "
+        line += entry.key.description.escapedForTerminal
+        if entry.operation == .put { line += ": " + ValueText.line(entry.value) }
+        try console.data([line])
+    }
+}

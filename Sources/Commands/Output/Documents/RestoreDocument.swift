@@ -1,0 +1,99 @@
+import Archive
+import KVModel
+import Replication
+
+/// A restore, planned or done, in `--json` output.
+struct RestoreDocument: Encodable, Sendable {
+    /// Where the entries come from.
+    struct Source: Encodable, Sendable {
+        var cluster: String
+        var bucket: String
+        var created: String
+        var revision: Revision
+    }
+
+    /// A setting that differs from the archived one.
+    struct Change: Encodable, Sendable {
+        var setting: String
+        var field: String
+        var old: JSONValue?
+        var new: JSONValue?
+    }
+
+    var bucket: String
+    var isDryRun: Bool
+    var source: Source
+    /// `create`, `replace`, `fill` or `resume`.
+    var action: String
+    var mode: String
+    var modeReason: String
+    var changes: [Change]
+    var leftOut: [String]
+    var entries: UInt64
+    var keys: Int?
+    var bytes: Int?
+    var written: UInt64?
+    var resumed: UInt64?
+    var expired: UInt64?
+    var interruptions: Int?
+    var durationSeconds: Double?
+    var verification: ComparisonDocument?
+
+    /// What would be done.
+    init(_ prepared: Restore.Prepared) {
+        self.init(prepared.plan, prepared.mode, prepared.modeReason)
+        isDryRun = true
+        let incarnation = prepared.incarnation
+        source = Source(
+            cluster: incarnation.cluster,
+            bucket: incarnation.bucket.rawValue,
+            created: incarnation.created,
+            revision: prepared.revision
+        )
+        entries = UInt64(clamping: prepared.state.entries)
+        keys = prepared.state.keys
+        bytes = prepared.state.bytes
+    }
+
+    /// What was done.
+    init(_ report: RestoreReport) {
+        self.init(report.plan, report.mode, report.modeReason)
+        source = Source(
+            cluster: report.incarnation.cluster,
+            bucket: report.incarnation.bucket.rawValue,
+            created: report.incarnation.created,
+            revision: report.revision
+        )
+        entries = report.entries
+        written = report.written
+        resumed = report.resumed
+        expired = report.expired
+        interruptions = report.interruptions
+        durationSeconds = report.duration.milliseconds
+        verification = report.comparison.map { comparison in
+            var document = ComparisonDocument(comparison)
+            // It was compared while it was marked, and has been finished since.
+            document.isUnfinishedRestore = false
+            return document
+        }
+    }
+
+    private init(_ plan: RestorePlan, _ mode: RestoreOptions.Mode, _ reason: String) {
+        bucket = plan.bucket.rawValue
+        isDryRun = false
+        source = Source(cluster: "", bucket: "", created: "", revision: 0)
+        action = plan.action.rawValue
+        self.mode = mode.rawValue
+        modeReason = reason
+        changes = plan.changes.map { change in
+            Change(
+                setting: SettingsText.name(change.field),
+                field: change.field,
+                old: change.old,
+                new: change.new
+            )
+        }
+        leftOut = plan.leftOut
+        entries = 0
+    }
+}

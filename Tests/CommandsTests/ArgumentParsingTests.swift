@@ -1,0 +1,164 @@
+import Archive
+import ArgumentParser
+import KVModel
+import Replication
+import Testing
+
+@testable import Commands
+
+@Suite("Arguments")
+struct ArgumentParsingTests {
+    private func parse<Command>(_ type: Command.Type, _ arguments: String) throws -> Command {
+        let words = arguments.split(separator: " ").map { String($0) }
+        return try #require(try Cistern.parseAsRoot(words) as? Command)
+    }
+
+    @Test("A backup's options reach it")
+    func backup() throws {
+        let command = try parse(
+            BackupCommand.self,
+            "backup orders east/app-* --archive a.cistern --follow --commit-every 250ms --tag t --verify -q --json"
+        )
+        #expect(command.buckets.map(\.description) == ["orders", "east/app-*"])
+        #expect(command.buckets.map(\.cluster) == [nil, "east"])
+        #expect(command.archive == "a.cistern")
+        #expect(command.follow && command.verify && !command.all)
+        #expect(command.commitEvery == .milliseconds(250))
+        #expect(command.tag == "t")
+        #expect(command.output.values.isJSON && command.output.values.isQuiet)
+    }
+
+    @Test("A restore's options reach it")
+    func restore() throws {
+        let command = try parse(
+            RestoreCommand.self,
+            "restore a.cistern --bucket b --cluster c --as n --mode replay --set history=3 --set ttl=1h "
+                + "--filter x.> --filter y --history full --replace --yes --no-verify --at-tag t --dry-run"
+        )
+        #expect(command.bucket?.rawValue == "b")
+        #expect(command.cluster == "c")
+        #expect(command.newName?.rawValue == "n")
+        #expect(command.mode == .replay)
+        #expect(command.settings == ["history=3", "ttl=1h"])
+        #expect(command.filter.map(\.description) == ["x.>", "y"])
+        #expect(command.history == .full)
+        #expect(command.replace && command.yes && !command.verify && command.dryRun && !command.intoExisting)
+        #expect(command.point.point == .tag("t"))
+    }
+
+    @Test("A restore verifies the bucket's state at the newest point unless told otherwise")
+    func restoreDefaults() throws {
+        let command = try parse(RestoreCommand.self, "restore a.cistern")
+        #expect(command.verify && command.mode == .auto && command.history == .bucket)
+        #expect(command.point.point == .newest)
+        #expect(command.bucket == nil && command.newName == nil && command.settings.isEmpty)
+    }
+
+    @Test(
+        "A point is said in one of three ways",
+        arguments: [
+            ("--at-revision 12", ArchivePoint.revision(12)),
+            ("--at-time 1970-01-01T00:00:01Z", .time(Timestamp(nanoseconds: 1_000_000_000))),
+            ("--at-tag before", .tag("before")),
+            ("", .newest),
+        ]
+    )
+    func points(text: String, point: ArchivePoint) throws {
+        #expect(try parse(KeysCommand.self, "keys a.cistern " + text).point.point == point)
+    }
+
+    @Test(
+        "The options of a new bucket become its configuration",
+        arguments: [
+            ("--history 5", "max_msgs_per_subject", JSONValue.integer(5)),
+            ("--ttl 1h", "max_age", .integer(3_600_000_000_000)),
+            ("--storage memory", "storage", .string("memory")),
+            ("--replicas 3", "num_replicas", .integer(3)),
+            ("--max-value-size 1KiB", "max_msg_size", .integer(1024)),
+            ("--max-bucket-size 10MB", "max_bytes", .integer(10_000_000)),
+            ("--description d", "description", .string("d")),
+            ("--compress", "compression", .string("s2")),
+            ("--metadata a=b --metadata c=d=e", "metadata", .object(["a": "b", "c": "d=e"])),
+            ("--limit-marker-ttl 1m", "subject_delete_marker_ttl", .integer(60_000_000_000)),
+        ]
+    )
+    func newBucket(options: String, field: String, value: JSONValue) throws {
+        let command = try parse(BucketAddCommand.self, "kv add orders " + options)
+        let configuration = try command.bucketConfiguration(try command.arguments.name)
+        #expect(configuration.stream[field] == value)
+        #expect(configuration.name?.rawValue == "orders")
+    }
+
+    @Test("A value may be missing, a dash or text", arguments: [("", String?.none), (" -", "-"), (" v", "v")])
+    func values(text: String, value: String?) throws {
+        #expect(try parse(BucketPutCommand.self, "kv put orders k" + text).value == value)
+    }
+
+    @Test("Aliases of `nats kv` are taken")
+    func aliases() throws {
+        _ = try parse(BucketAddCommand.self, "kv new orders")
+        _ = try parse(BucketInfoCommand.self, "kv status orders")
+        _ = try parse(BucketListCommand.self, "kv list")
+        _ = try parse(BucketRemoveCommand.self, "kv rm orders -f")
+    }
+
+    @Test(
+        "Wrong command lines end with 64",
+        arguments: [
+            "bakup orders", "backup --archive a", "backup orders", "backup orders --all --archive a",
+            "backup bad!name --archive a", "backup /x --archive a", "backup o --archive a --commit-every 1s",
+            "backup o --archive a --follow --commit-every 1ms", "backup o --archive a --nonsense",
+            "backup o --archive a --settle-within soon", "restore", "restore a --mode best", "restore a --set history",
+            "restore a --set history=0", "restore a --set nonsense=1", "restore a --replace --into-existing",
+            "restore a --at-revision 1 --at-tag t", "restore a --at-time yesterday", "restore a --filter a..b",
+            "restore a --as bad.name", "verify a --filter x", "verify a --at-tag t", "verify a --against app-*",
+            "keys", "get a", "history a", "kv put", "kv put app-* k v", "kv add orders --history 65",
+            "kv add orders --ttl soon", "kv add orders --storage tape", "kv add orders --metadata x",
+            "kv ls --context a --no-context", "kv ls --js-domain a --js-api-prefix b", "kv ls --timeout x",
+            "kv watch o --include-history --updates-only", "list a --colors sometimes", "list a --log-format xml",
+            "kv get o k --revision -1",
+        ]
+    )
+    func wrong(line: String) throws {
+        let words = line.split(separator: " ").map { String($0) }
+        let error = #expect(throws: (any Error).self) { _ = try Cistern.parseAsRoot(words) }
+        #expect(Cistern.exitCode(for: try #require(error)).rawValue == RunStatus.usage.rawValue)
+    }
+
+    @Test("Every command is documented, with an example that it takes")
+    func examples() throws {
+        var checked = 0
+        func visit(_ command: any ParsableCommand.Type) throws {
+            #expect(!command.configuration.abstract.isEmpty)
+            for line in command.configuration.discussion.split(separator: "\n") {
+                guard line.hasPrefix("  cistern "), !line.contains("|") else { continue }
+                #expect(line.count <= 80, "\(line)")
+                let plain = line.split(separator: " < ")[0].split(separator: " > ")[0]
+                let words = Self.words(String(plain)).dropFirst()
+                #expect(throws: Never.self, "\(line)") { _ = try Cistern.parseAsRoot(Array(words)) }
+                checked += 1
+            }
+            for subcommand in command.configuration.subcommands { try visit(subcommand) }
+        }
+        try visit(Cistern.self)
+        #expect(checked > 40)
+    }
+
+    /// The words of a line as a shell would split it.
+    private static func words(_ line: String) -> [String] {
+        var words: [String] = []
+        var word = ""
+        var isQuoted = false
+        for character in line + " " {
+            if character == "'" {
+                isQuoted.toggle()
+            } else if character == " ", !isQuoted {
+                if !word.isEmpty { words.append(word) }
+                word = ""
+            } else {
+                word.append(character)
+            }
+        }
+        return words
+    }
+}

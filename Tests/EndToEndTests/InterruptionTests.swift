@@ -1,0 +1,138 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Servers and connections that go away", .serialized)
+struct InterruptionTests {
+    @Test("A capture survives cut connections")
+    func captureThroughCuts() async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        let proxy = try TCPProxy(to: rig.server.port)
+        defer { proxy.close() }
+        try await rig.createBucket("src", history: 5)
+        try await rig.fill("src", count: 60_000, keys: 20_000, size: 800)
+        let process = try CisternProcess.start(["backup", "src", "--archive", rig.archive, "--json", "-s", proxy.url])
+        for step in 1...3 {
+            let mark = step * 8_000_000
+            try await eventually("bytes through the proxy") { proxy.count.toClient > mark || !process.isRunning }
+            proxy.cut()
+        }
+        let report = try Report(try await process.waitForExit())
+        #expect(try report.number("consistent_revision") == 60_000)
+        #expect(try report.number("interruptions") > 0)
+        try await rig.restore(as: "copy")
+        try await rig.expectEqual("src", "copy", history: 5)
+    }
+
+    @Test("A restore survives cut connections")
+    func restoreThroughCuts() async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        let proxy = try TCPProxy(to: rig.server.port)
+        defer { proxy.close() }
+        try await rig.createBucket("src", history: 5)
+        try await rig.fill("src", count: 60_000, keys: 20_000, size: 800)
+        try await rig.backup("src")
+        let arguments = ["restore", rig.archive, "--as", "copy", "--json", "-s", proxy.url]
+        let process = try CisternProcess.start(arguments)
+        for step in 1...3 {
+            let mark = step * 8_000_000
+            try await eventually("bytes through the proxy") { proxy.count.toServer > mark || !process.isRunning }
+            proxy.cut()
+        }
+        let report = try Report(try await process.waitForExit())
+        #expect(try report.number("interruptions") > 0)
+        try await rig.expectEqual("src", "copy", history: 5)
+    }
+
+    @Test("A capture survives the server's restart", arguments: [true, false])
+    func captureThroughRestart(isKilled: Bool) async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        let proxy = try TCPProxy(to: rig.server.port)
+        defer { proxy.close() }
+        try await rig.createBucket("src", history: 5)
+        try await rig.fill("src", count: 60_000, keys: 20_000, size: 800)
+        let process = try CisternProcess.start(["backup", "src", "--archive", rig.archive, "--json", "-s", proxy.url])
+        try await eventually("bytes through the proxy") { proxy.count.toClient > 10_000_000 || !process.isRunning }
+        if isKilled { try await rig.server.kill() } else { try await rig.server.stop() }
+        try await rig.server.restart()
+        let report = try Report(try await process.waitForExit())
+        #expect(try report.number("consistent_revision") == 60_000)
+        try await rig.restore(as: "copy")
+        try await rig.expectEqual("src", "copy", history: 5)
+    }
+
+    @Test(
+        "A restore survives the server's restart; what it leaves meanwhile never looks finished",
+        arguments: [true, false]
+    )
+    func restoreThroughRestart(isKilled: Bool) async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        let proxy = try TCPProxy(to: rig.server.port)
+        defer { proxy.close() }
+        try await rig.createBucket("src", history: 5)
+        try await rig.fill("src", count: 60_000, keys: 20_000, size: 800)
+        try await rig.backup("src")
+        let process = try CisternProcess.start(["restore", rig.archive, "--as", "copy", "--json", "-s", proxy.url])
+        try await eventually("bytes through the proxy") { proxy.count.toServer > 10_000_000 || !process.isRunning }
+        if isKilled { try await rig.server.kill() } else { try await rig.server.stop() }
+        try await rig.server.restart()
+        _ = try Report(try await process.waitForExit())
+        try await rig.expectEqual("src", "copy", history: 5)
+    }
+
+    @Test("A restore whose server and process both die is taken up by the next")
+    func restoreAbandoned() async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        let proxy = try TCPProxy(to: rig.server.port)
+        defer { proxy.close() }
+        try await rig.createBucket("src", history: 5)
+        try await rig.fill("src", count: 60_000, keys: 20_000, size: 800)
+        try await rig.backup("src")
+        let process = try CisternProcess.start(["restore", rig.archive, "--as", "copy", "--json", "-s", proxy.url])
+        try await eventually("bytes through the proxy") { proxy.count.toServer > 10_000_000 || !process.isRunning }
+        try await rig.server.kill()
+        process.kill()
+        _ = try await process.waitForExit()
+        try await rig.server.restart()
+        let verified = try await rig.verifyAgainst("copy")
+        #expect(verified.code == 3)
+        #expect(verified.outputText.contains("unfinished") || verified.errorText.contains("unfinished"), "\(verified)")
+        let report = try await rig.restore(as: "copy")
+        #expect(try report.number("resumed") > 0)
+        try await rig.expectEqual("src", "copy", history: 5)
+    }
+
+    @Test("A following capture commits as it goes, and stops at a checkpoint when asked")
+    func following() async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        try await rig.createBucket("src")
+        try await rig.fill("src", count: 1000, keys: 100, size: 100)
+        let process = try CisternProcess.start([
+            "backup", "src", "--archive", rig.archive, "--follow", "--commit-every", "100ms", "-s", rig.server.url,
+        ])
+        try await eventually("the first commit") { try await rig.consistentRevision() == 1000 }
+        try await rig.fill("src", count: 500, keys: 100, size: 100, seed: 2)
+        try await eventually("the second commit") { try await rig.consistentRevision() == 1500 }
+        process.send(SIGTERM)
+        let result = try await process.waitForExit()
+        #expect(result.code == 143, "\(result)")
+        try await rig.restore(as: "copy")
+        try await rig.expectEqual("src", "copy")
+    }
+}
+
+extension Rig {
+    /// The newest consistent revision that the archive holds, as a reader beside the writer sees it; 0 before the first.
+    func consistentRevision() async throws -> UInt64 {
+        let result = try await CisternProcess.run(["show", archive, "--json"])
+        guard result.code == 0 else { return 0 }
+        let pattern = /"consistent_revision"\s*:\s*(\d+)/
+        return result.outputText.firstMatch(of: pattern).flatMap { UInt64($0.1) } ?? 0
+    }
+}

@@ -1,0 +1,114 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Killed at random moments", .serialized)
+struct KillTests {
+    /// How often each is killed; the moments follow from the seed.
+    static let kills = isLongRun ? 50 : 12
+
+    @Test("A capture killed anywhere goes on from its checkpoint, nothing twice, nothing missing")
+    func capture() async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        try await rig.createBucket("src", history: 8)
+        try await rig.fill("src", count: 60_000, keys: 9000, size: 700)
+        // How long an undisturbed run takes says when to kill.
+        let whole = try await Self.seconds {
+            try await rig.cistern(["backup", "src", "--archive", rig.folder.file("whole.cistern"), "--json"])
+        }
+        var random = SeededGenerator(seed: 99)
+        var resumed = 0
+        for round in 0..<Self.kills {
+            let archive = rig.folder.file("round-\(round).cistern")
+            let arguments = ["backup", "src", "--archive", archive, "--json", "-s", rig.server.url]
+            let process = try CisternProcess.start(arguments)
+            let moment = Double.random(in: 0...1.05, using: &random) * whole
+            try await Self.pause(seconds: moment, while: process)
+            process.kill()
+            _ = try await process.waitForExit()
+            let report = try Report(try await CisternProcess.run(arguments))
+            if try report.number("from_revision") > 0 { resumed += 1 }
+            #expect(try report.number("consistent_revision") == 60_000)
+            let verified = try await rig.cistern(["verify", archive, "--against", "src"])
+            #expect(verified.code == 0, "round \(round): \(verified)")
+            if round % 6 == 0 {
+                try await rig.cistern(["restore", archive, "--as", "copy-\(round)"])
+                try await rig.expectEqual("src", "copy-\(round)", history: 8)
+                try await rig.cistern(["kv", "rm", "copy-\(round)", "--force"])
+            }
+            try FileManager.default.removeItem(atPath: archive)
+        }
+        #expect(resumed > 0, "no kill came between two checkpoints: the test proves nothing")
+    }
+
+    @Test("A restore killed anywhere goes on where it was, without duplicates or holes")
+    func restore() async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        try await rig.createBucket("src")
+        var generator = BucketGenerator(entries: 20_000, seed: 5)
+        generator.largeValues = 2
+        let fixed = generator
+        _ = try await rig.server.withClient { try fixed.write(to: "src", with: $0) }
+        try await rig.backup("src")
+        let whole = try await Self.seconds { try await rig.restore(as: "whole") }
+        var random = SeededGenerator(seed: 77)
+        var resumed = 0
+        for round in 0..<Self.kills {
+            let arguments = ["restore", rig.archive, "--as", "copy", "--json", "-s", rig.server.url]
+            let process = try CisternProcess.start(arguments)
+            let moment = Double.random(in: 0...1.05, using: &random) * whole
+            try await Self.pause(seconds: moment, while: process)
+            process.kill()
+            let killed = try await process.waitForExit()
+            if killed.code == 137, try await rig.exists("copy") {
+                let unfinished = try await rig.verifyAgainst("copy")
+                #expect(unfinished.code == 3, "a half-restored bucket must not pass for a whole one: \(unfinished)")
+            }
+            let again = try await CisternProcess.run(arguments)
+            if killed.code == 137 {
+                #expect(again.code == 0, "round \(round): \(again)")
+                if again.code == 0, try Report(again).number("resumed") > 0 { resumed += 1 }
+            } else {
+                #expect(again.code == 73, "round \(round): \(again)")
+            }
+            try await rig.expectEqual("src", "copy")
+            try await rig.cistern(["kv", "rm", "copy", "--force"])
+        }
+        #expect(resumed > 0, "no kill came in the middle of writing: the test proves nothing")
+    }
+
+    private static func seconds(_ work: () async throws -> some Sendable) async throws -> Double {
+        let clock = ContinuousClock()
+        let elapsed = try await clock.measure { _ = try await work() }
+        return Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18
+    }
+
+    /// Waits for a moment in the life of a process: the moment is what the test is about, not a condition.
+    private static func pause(seconds: Double, while process: CisternProcess) async throws {
+        let clock = ContinuousClock()
+        let end = clock.now.advanced(by: .seconds(seconds))
+        while clock.now < end, process.isRunning {
+            try await Task.sleep(until: min(end, clock.now + .milliseconds(5)), clock: clock)
+        }
+    }
+}
+
+extension Rig {
+    func exists(_ bucket: String) async throws -> Bool {
+        try await server.withClient { client in
+            do {
+                _ = try client.streamInfo("KV_" + bucket)
+                return true
+            } catch RawNATSError.api {
+                return false
+            }
+        }
+    }
+
+    /// `verify --against`, whatever its exit code.
+    func verifyAgainst(_ bucket: String) async throws -> CisternProcess.Result {
+        try await CisternProcess.run(["verify", archive, "--against", bucket, "-s", server.url])
+    }
+}

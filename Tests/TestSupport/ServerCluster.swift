@@ -1,0 +1,58 @@
+import Foundation
+
+/// Several servers that form one JetStream cluster over loopback routes.
+public final class ServerCluster: Sendable {
+    /// The nodes, named `node-1`, `node-2` and so on.
+    public let nodes: [ServerProcess]
+
+    /// Starts the nodes and waits until a stream with as many replicas can be made.
+    public static func start(
+        _ binary: ServerBinary? = nil,
+        nodes count: Int = 3,
+        configuration: String = ""
+    ) async throws -> ServerCluster {
+        let binary = try binary ?? ServerBinary.newest
+        return try await onOwnThread {
+            let routes = try (0..<count).map { _ in try FreePort.next() }
+            let urls = routes.map { "\"nats://127.0.0.1:\($0)\"" }.joined(separator: ", ")
+            let nodes = try routes.enumerated().map { index, route in
+                var options = ServerProcess.Options()
+                options.name = "node-\(index + 1)"
+                options.configuration = """
+                    cluster { name: "test", listen: "127.0.0.1:\(route)", routes: [\(urls)] }
+                    \(configuration)
+                    """
+                return try ServerProcess(binary, in: TemporaryDirectory("node\(index + 1)"), options: options)
+            }
+            for node in nodes { try node.launch() }
+            let cluster = ServerCluster(nodes: nodes)
+            try cluster.awaitReplicas()
+            return cluster
+        }
+    }
+
+    init(nodes: [ServerProcess]) {
+        self.nodes = nodes
+    }
+
+    /// Kills all nodes and removes their directories.
+    public func close() {
+        for node in nodes { node.close() }
+    }
+
+    private func awaitReplicas() throws {
+        guard let first = nodes.first else { return }
+        let probe = #"{"name":"ready","subjects":["ready"],"storage":"memory","num_replicas":\#(nodes.count)}"#
+        try waitOnThread("a cluster of \(nodes.count) nodes", seconds: 60) {
+            do {
+                let client = try RawNATS(port: first.port, timeout: 5)
+                defer { client.close() }
+                try client.createStream(probe)
+                try client.deleteStream("ready")
+                return true
+            } catch is RawNATSError {
+                return false
+            }
+        }
+    }
+}

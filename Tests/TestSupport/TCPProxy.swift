@@ -1,0 +1,162 @@
+import Foundation
+import Glibc
+import Synchronization
+
+/// Forwards a loopback port to a server, on threads of its own, and breaks what it forwards when told to.
+public final class TCPProxy: Sendable {
+    /// Bytes forwarded since the start.
+    public struct Count: Sendable, Equatable {
+        /// From clients to the server.
+        public var toServer = 0
+        /// From the server to clients.
+        public var toClient = 0
+    }
+
+    private struct Connection {
+        let client: Int32
+        let server: Int32
+        var openEnds = 2
+    }
+
+    private struct State {
+        var listener: Int32?
+        var isStalled = false
+        var isClosed = false
+        var connections: [Int: Connection] = [:]
+        var accepted = 0
+        var count = Count()
+    }
+
+    /// Where clients connect.
+    public let port: Int
+    private let target: Int
+    private let state = Mutex(State())
+
+    /// Starts forwarding a free port to `target`.
+    public init(to target: Int) throws {
+        self.target = target
+        port = try FreePort.next()
+        try unblock()
+    }
+
+    /// Where clients connect, as a URL.
+    public var url: String { "nats://127.0.0.1:\(port)" }
+
+    /// Bytes forwarded since the start.
+    public var count: Count { state.withLock { $0.count } }
+
+    /// How many connections there have been.
+    public var accepted: Int { state.withLock { $0.accepted } }
+
+    /// Closes all current connections; new ones are taken.
+    public func cut() {
+        state.withLock { state in
+            for connection in state.connections.values {
+                shutdown(connection.client, Int32(SHUT_RDWR))
+                shutdown(connection.server, Int32(SHUT_RDWR))
+            }
+        }
+    }
+
+    /// Refuses new connections; current ones stay.
+    public func block() {
+        state.withLock { state in
+            if let listener = state.listener { shutdown(listener, Int32(SHUT_RDWR)) }
+        }
+        // The accepting thread closes the listener: only then is the port free to listen on again.
+        while state.withLock({ $0.listener != nil }) { usleep(500) }
+    }
+
+    /// Takes new connections again.
+    public func unblock() throws {
+        guard state.withLock({ $0.listener == nil && !$0.isClosed }) else { return }
+        let listener = try Socket.listen(port: port)
+        state.withLock { $0.listener = listener }
+        // Weak: an abandoned proxy must be able to go, and its deinit ends this thread.
+        Thread.detachNewThread { [weak self] in
+            while true {
+                let client = accept(listener, nil, nil)
+                if client < 0, errno == EINTR { continue }
+                guard client >= 0, let self else { break }
+                serve(client)
+            }
+            if let self {
+                state.withLock { state in
+                    Glibc.close(listener)
+                    state.listener = nil
+                }
+            } else {
+                Glibc.close(listener)
+            }
+        }
+    }
+
+    /// Stops forwarding bytes, in both directions; connections stay open.
+    public func stall() {
+        state.withLock { $0.isStalled = true }
+    }
+
+    /// Forwards again after `stall`.
+    public func resume() {
+        state.withLock { $0.isStalled = false }
+    }
+
+    /// Ends everything.
+    public func close() {
+        state.withLock { $0.isClosed = true }
+        block()
+        cut()
+        resume()
+    }
+
+    deinit {
+        state.withLock { state in
+            if let listener = state.listener { shutdown(listener, Int32(SHUT_RDWR)) }
+        }
+    }
+
+    private func serve(_ client: Int32) {
+        _ = fcntl(client, F_SETFD, FD_CLOEXEC)
+        guard let server = try? Socket.connect(port: target) else {
+            // The server is down: the client sees its connection closed at once.
+            Glibc.close(client)
+            return
+        }
+        var yes: Int32 = 1
+        setsockopt(client, Int32(IPPROTO_TCP), TCP_NODELAY, &yes, socklen_t(MemoryLayout<Int32>.size))
+        let id = state.withLock { state in
+            state.accepted += 1
+            state.connections[state.accepted] = Connection(client: client, server: server)
+            return state.accepted
+        }
+        Thread.detachNewThread { self.pump(id, from: client, to: server, counting: \.toServer) }
+        Thread.detachNewThread { self.pump(id, from: server, to: client, counting: \.toClient) }
+    }
+
+    private func pump(
+        _ id: Int,
+        from source: Int32,
+        to sink: Int32,
+        counting direction: any WritableKeyPath<Count, Int> & Sendable
+    ) {
+        let size = 1 << 16
+        let buffer = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16)
+        defer { buffer.deallocate() }
+        while true {
+            let received = recv(source, buffer, size, 0)
+            if received < 0, errno == EINTR { continue }
+            while state.withLock({ $0.isStalled && !$0.isClosed }) { usleep(1_000) }
+            guard received > 0, Socket.send(sink, buffer, received) else { break }
+            state.withLock { $0.count[keyPath: direction] += received }
+        }
+        shutdown(source, Int32(SHUT_RDWR))
+        shutdown(sink, Int32(SHUT_RDWR))
+        state.withLock { state in
+            state.connections[id]?.openEnds -= 1
+            guard state.connections[id]?.openEnds == 0 else { return }
+            state.connections[id] = nil
+            Glibc.close(source)
+            Glibc.close(sink)
+        }
+    }
+}
