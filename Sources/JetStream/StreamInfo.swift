@@ -54,11 +54,11 @@ public struct StreamInfo: Sendable, Hashable {
 
     /// The configuration as JSON with its fields in alphabetical order, so that equal ones are equal text.
     public var configurationText: String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        // Made from JSON, so it can be made into JSON.
-        guard let data = try? encoder.encode(configuration) else { return "{}" }
-        return String(decoding: data, as: UTF8.self)
+        get throws {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            return String(decoding: try encoder.encode(configuration), as: UTF8.self)
+        }
     }
 
     /// The name.

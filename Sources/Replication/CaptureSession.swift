@@ -199,7 +199,7 @@ struct CaptureSession {
         state = info.state
         consistent = (last, info.serverTime ?? .wallClock())
         received.consistentRevision = last
-        configuration = info.configurationText
+        configuration = try info.configurationText
         return .consistent
     }
 
