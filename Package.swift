@@ -13,6 +13,7 @@ let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -62,7 +63,11 @@ let package = Package(
             dependencies: ["JetStream", "NATSClient", "NATSProtocol", "KVModel", nioCore],
             swiftSettings: strict
         ),
-        .target(name: "Archive", dependencies: ["KVModel", "CZstd", grdb, crypto], swiftSettings: strict),
+        .target(
+            name: "Archive",
+            dependencies: ["KVModel", "CZstd", grdb, crypto, cryptoExtras],
+            swiftSettings: strict
+        ),
         .target(
             name: "Replication",
             dependencies: ["KeyValue", "JetStream", "NATSClient", "Archive", "KVModel", crypto, logging],

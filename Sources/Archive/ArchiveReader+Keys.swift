@@ -28,7 +28,7 @@ extension ArchiveReader {
         var entries: [Entry] = []
         for row in rows {
             let mayContain = try read { db in
-                let filter = try db.keyFilter(of: row, incarnation)
+                let filter = try db.keyFilter(of: row, incarnation, keyRing)
                 return try row.naming(incarnation) {
                     try filter.withUnsafeBytes { stored in
                         try key.bytes.withUnsafeBytes { try KeyFilter.mayContain($0, in: stored) }
@@ -84,7 +84,7 @@ extension ArchiveReader {
         _ incarnation: Incarnation,
         through revision: Revision
     ) throws -> KeptSegment? {
-        let segment = try read { try $0.columns(of: row, incarnation) }
+        let segment = try read { try $0.columns(of: row, incarnation, keyRing) }
         guard
             let wanted = (0..<segment.keys.count).first(where: { index in
                 segment.keys.withString(index) { bytes in key.bytes.withUnsafeBytes { $0.isSame(as: bytes) } }

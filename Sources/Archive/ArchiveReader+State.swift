@@ -20,7 +20,7 @@ extension ArchiveReader {
             switch point {
             case .newest: return newest
             case .revision(let asked): revision = asked
-            case .time(let time): revision = try Self.revision(at: time, in: incarnation, through: newest, db)
+            case .time(let time): revision = try Self.revision(at: time, in: incarnation, through: newest, db, keyRing)
             case .tag(let name):
                 let tags = try db.tags(id)
                 guard let tag = tags.first(where: { $0.name == name }) else {
@@ -42,13 +42,14 @@ extension ArchiveReader {
         at time: Timestamp,
         in incarnation: Incarnation,
         through newest: Revision,
-        _ db: Database
+        _ db: Database,
+        _ keyRing: KeyRing
     ) throws -> Revision {
         var found: Revision?
         // Servers' clocks step back by a little, never by an hour: the last entry at or before the time counts.
         let latest = time.adding(nanoseconds: 3_600_000_000_000)
         for row in try db.segments(of: incarnation, through: newest).reversed() where row.header.firstTime <= latest {
-            let segment = try db.columns(of: row, incarnation)
+            let segment = try db.columns(of: row, incarnation, keyRing)
             found = segment.revisions.indices.last { index in
                 segment.times[index] <= time.nanoseconds && segment.revisions[index] <= newest
             }.map { segment.revisions[$0] }
@@ -99,11 +100,11 @@ extension ArchiveReader {
             try scan.configure()
             for row in try db.segments(of: incarnation, through: revision) {
                 if let key = selection.key {
-                    let filter = try db.keyFilter(of: row, incarnation)
+                    let filter = try db.keyFilter(of: row, incarnation, keyRing)
                     let concerns = try row.naming(incarnation) { try KeyFilter.concerns(key, filter: filter) }
                     guard concerns else { continue }
                 }
-                try scan.add(row, try db.columns(of: row, incarnation))
+                try scan.add(row, try db.columns(of: row, incarnation, keyRing))
             }
             return try scan.finish(asOf: time ?? proved, reader: self)
         }
@@ -112,7 +113,7 @@ extension ArchiveReader {
     /// Loads the entries of a segment that a state holds.
     func run(_ kept: KeptSegment, of incarnation: Incarnation, after: Revision) throws -> DecodedRun {
         try read { db in
-            let (segment, values) = try db.columnsAndValues(of: kept.row, incarnation)
+            let (segment, values) = try db.columnsAndValues(of: kept.row, incarnation, keyRing)
             return DecodedRun(kept, segment, values: values, of: incarnation, path: path, after: after)
         }
     }

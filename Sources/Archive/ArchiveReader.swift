@@ -10,13 +10,17 @@ public final class ArchiveReader: Sendable {
     /// The archive's path.
     public let path: String
     private let database: DatabaseQueue
+    let keyRing: KeyRing
 
     /// Opens an archive for reading.
-    public static func open(path: String) throws -> ArchiveReader {
-        try ArchiveReader(path: path)
+    ///
+    /// Without its key, all but keys and values can be read of an encrypted archive; `.encrypted` is thrown for those.
+    /// A wrong key is refused now, with `.wrongKey`; a key for an archive that is not encrypted is not used.
+    public static func open(path: String, key: ArchiveKey? = nil) throws -> ArchiveReader {
+        try ArchiveReader(path: path, key: key)
     }
 
-    private init(path: String) throws {
+    private init(path: String, key: ArchiveKey?) throws {
         self.path = path
         try FileState.checkPresent(path, mayBeMissing: false)
         database = try ArchiveError.wrapping(path) {
@@ -37,12 +41,15 @@ public final class ArchiveReader: Sendable {
                 return try Self.connect(Self.immutableAddress(path))
             }
         }
+        let database = database
+        keyRing = try ArchiveError.wrapping(path) { try database.read { try KeyRing($0, key: key) } }
     }
 
     private static func connect(_ path: String) throws -> DatabaseQueue {
         var configuration = Configuration()
         configuration.readonly = true
         configuration.busyMode = .timeout(5)
+        configuration.prepareDatabase { try ArchiveFormat.keepTemporariesInMemory($0) }
         let database = try DatabaseQueue(path: path, configuration: configuration)
         try database.read { db in
             guard try ArchiveFormat.inspect(db) == .archive else {

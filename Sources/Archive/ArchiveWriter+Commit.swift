@@ -64,22 +64,24 @@ extension ArchiveWriter {
                 incarnation: incarnation
             )
             var last = before?.checkpoint.resumeRevision ?? 0
-            for segment in segments {
-                guard segment.firstRevision > last else {
+            for plain in segments {
+                let segment = try keyRing.seal(plain, of: incarnation, db)
+                guard plain.firstRevision > last else {
                     throw ArchiveError(
-                        .chainBroken("revisions \(segment.firstRevision) to \(segment.lastRevision) after \(last)")
+                        .chainBroken("revisions \(plain.firstRevision) to \(plain.lastRevision) after \(last)")
                     )
                 }
                 stored.head = SegmentDigest.chained(
                     segment.header,
                     segment.sizes,
                     segment.parts,
+                    segment.seal,
                     ordinal: stored.segments,
                     previous: stored.head
                 )
                 try Self.insert(segment, id, ordinal: stored.segments, digest: stored.head, db)
                 stored.segments += 1
-                last = segment.lastRevision
+                last = plain.lastRevision
             }
             guard checkpoint.resumeRevision >= last else {
                 throw ArchiveError(
@@ -108,7 +110,7 @@ extension ArchiveWriter {
     }
 
     private static func insert(
-        _ segment: EncodedSegment,
+        _ segment: SealedSegment,
         _ id: IncarnationID,
         ordinal: Int64,
         digest: [UInt8],
@@ -117,15 +119,15 @@ extension ArchiveWriter {
         let statement = try db.cachedStatement(
             sql: """
                 INSERT INTO segment (incarnation, ordinal, first_revision, last_revision, first_time, last_time,
-                entry_count, raw_size, digest, parts, key_filter, body, value_blocks)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                entry_count, raw_size, digest, parts, data_key, seal, key_filter, body, value_blocks)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         )
         try statement.execute(arguments: [
-            id.rawValue, ordinal, try segment.firstRevision.stored(), try segment.lastRevision.stored(),
-            segment.firstTime.nanoseconds, segment.lastTime.nanoseconds, segment.count, segment.rawSize,
-            Data(digest), Data(segment.parts.bytes), Data(segment.keyFilter), Data(segment.body),
-            Data(segment.values),
+            id.rawValue, ordinal, try segment.header.firstRevision.stored(), try segment.header.lastRevision.stored(),
+            segment.header.firstTime.nanoseconds, segment.header.lastTime.nanoseconds, segment.header.count,
+            segment.header.rawSize, Data(digest), Data(segment.parts.bytes), segment.seal?.dataKey,
+            segment.seal.map { Data($0.identity) }, Data(segment.keyFilter), Data(segment.body), Data(segment.values),
         ])
     }
 

@@ -29,6 +29,6 @@ extension BucketState {
 extension ArchiveReader {
     /// The columns of a segment without its values.
     func columns(_ kept: KeptSegment, of incarnation: Incarnation) throws -> DecodedSegment {
-        try read { try $0.columns(of: kept.row, incarnation) }
+        try read { try $0.columns(of: kept.row, incarnation, keyRing) }
     }
 }

@@ -42,26 +42,33 @@ extension Database {
     }
 
     /// The columns of a segment, its values excepted.
-    func columns(of row: SegmentRow, _ incarnation: Incarnation) throws -> DecodedSegment {
+    func columns(of row: SegmentRow, _ incarnation: Incarnation, _ keys: KeyRing) throws -> DecodedSegment {
         let body = try checked([.body], of: row, incarnation)[0]
-        return try row.naming(incarnation) { try Self.decode(body, of: row) }
+        return try row.naming(incarnation) { try decode(body, of: row, incarnation, keys).columns }
     }
 
     /// The columns of a segment, and its values, still packed.
     func columnsAndValues(
         of row: SegmentRow,
-        _ incarnation: Incarnation
-    ) throws -> (columns: DecodedSegment, values: Data) {
+        _ incarnation: Incarnation,
+        _ keys: KeyRing
+    ) throws -> (columns: DecodedSegment, values: StoredValues) {
         let blobs = try checked([.body, .values], of: row, incarnation)
-        return (try row.naming(incarnation) { try Self.decode(blobs[0], of: row) }, blobs[1])
+        return try row.naming(incarnation) {
+            let (columns, cipher) = try decode(blobs[0], of: row, incarnation, keys)
+            return (columns, StoredValues(bytes: blobs[1], cipher: cipher))
+        }
     }
 
     /// The key filter of a segment.
-    func keyFilter(of row: SegmentRow, _ incarnation: Incarnation) throws -> Data {
-        try checked([.keyFilter], of: row, incarnation)[0]
+    func keyFilter(of row: SegmentRow, _ incarnation: Incarnation, _ keys: KeyRing) throws -> Data {
+        let stored = try checked([.keyFilter], of: row, incarnation)[0]
+        return try row.naming(incarnation) {
+            try keys.cipher(of: row, incarnation, self).open(stored, .keyFilter)
+        }
     }
 
-    /// The blobs as they are: for verification, which goes on after damage.
+    /// The blobs as they are stored: for verification, which goes on after damage.
     func unchecked(_ blobs: [SegmentBlob], of row: SegmentRow, _ incarnation: Incarnation) throws -> [Data] {
         let columns = blobs.map(\.column).joined(separator: ", ")
         let sql = "SELECT \(columns) FROM segment WHERE incarnation = ? AND ordinal = ?"
@@ -71,7 +78,8 @@ extension Database {
         return try blobs.indices.map { try stored.blob($0) }
     }
 
-    private func checked(_ blobs: [SegmentBlob], of row: SegmentRow, _ incarnation: Incarnation) throws -> [Data] {
+    /// The blobs as they are stored, each checked against its digest.
+    func checked(_ blobs: [SegmentBlob], of row: SegmentRow, _ incarnation: Incarnation) throws -> [Data] {
         do {
             let all = try unchecked(blobs, of: row, incarnation)
             for (blob, data) in zip(blobs, all) { try row.parts.check(blob, data) }
@@ -86,12 +94,18 @@ extension Database {
         }
     }
 
-    private static func decode(_ body: Data, of row: SegmentRow) throws -> DecodedSegment {
-        let segment = try DecodedSegment(body: body)
+    private func decode(
+        _ stored: Data,
+        of row: SegmentRow,
+        _ incarnation: Incarnation,
+        _ keys: KeyRing
+    ) throws -> (columns: DecodedSegment, cipher: SegmentCipher?) {
+        let cipher = try keys.cipher(of: row, incarnation, self)
+        let segment = try DecodedSegment(body: try cipher.open(stored, .body))
         // Both are what was written; whether the writer told the truth is another question.
         guard segment.count == row.header.count, segment.revisions.first == row.header.firstRevision,
             segment.revisions.last == row.header.lastRevision
         else { throw SegmentDamage("its row and its body differ") }
-        return segment
+        return (segment, cipher)
     }
 }

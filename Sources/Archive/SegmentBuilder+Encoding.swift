@@ -41,6 +41,7 @@ extension SegmentBuilder {
             ),
             body: body,
             values: packed.bytes,
+            valueBlocks: packed.sizes,
             keyFilter: filter.encoded
         )
     }
@@ -112,11 +113,12 @@ extension SegmentBuilder {
     }
 
     /// Whole values in blocks, each compressed by itself, and the table that finds them.
-    private func packValues() throws -> (bytes: [UInt8], table: [UInt8]) {
+    private func packValues() throws -> (bytes: [UInt8], sizes: [Int], table: [UInt8]) {
         let compressor = try Compressor(level: limits.valueLevel)
         var bytes: [UInt8] = []
         bytes.reserveCapacity(values.count / 2 + limits.valueBlockBytes)
         var table: [UInt8] = []
+        var sizes: [Int] = []
         var start = 0
         var first = 0
         while first < valueLengths.count {
@@ -135,10 +137,11 @@ extension SegmentBuilder {
             table.appendVarint(UInt64(size))
             table.append(coding.rawValue)
             table.appendVarint(UInt64(bytes.count - stored))
+            sizes.append(bytes.count - stored)
             start += size
             first = next
         }
-        return (bytes, table)
+        return (bytes, sizes, table)
     }
 
     private static func pack(

@@ -225,7 +225,7 @@ func changedNumber(column: String) throws {
         ),
         (
             "INSERT INTO segment SELECT 4, incarnation, 3, first_revision, last_revision, first_time, last_time, "
-                + "entry_count, raw_size, digest, parts, key_filter, body, value_blocks FROM segment WHERE ordinal = 2",
+                + "entry_count, raw_size, digest, parts, data_key, seal, key_filter, body, value_blocks FROM segment WHERE ordinal = 2",
             3
         ),
     ]
@@ -244,7 +244,14 @@ func unclosedChain() throws {
     let row = try damaged.reader.read { try #require(try $0.segments(of: damaged.incarnation).last) }
     var header = row.header
     header.rawSize += 1
-    let digest = SegmentDigest.chained(header, row.sizes, row.parts, ordinal: row.ordinal, previous: row.previous)
+    let digest = SegmentDigest.chained(
+        header,
+        row.sizes,
+        row.parts,
+        row.seal,
+        ordinal: row.ordinal,
+        previous: row.previous
+    )
     try damaged.database.writeWithoutTransaction { db in
         try db.execute(
             sql: "UPDATE segment SET raw_size = ?, digest = ? WHERE ordinal = 2",
