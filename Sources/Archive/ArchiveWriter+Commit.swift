@@ -114,18 +114,21 @@ extension ArchiveWriter {
         digest: [UInt8],
         _ db: Database
     ) throws {
+        try db.cachedStatement(sql: "INSERT INTO segment_data (key_filter, body, value_blocks) VALUES (?, ?, ?)")
+            .execute(arguments: [Data(segment.keyFilter), Data(segment.body), Data(segment.values)])
+        let data = db.lastInsertedRowID
         let statement = try db.cachedStatement(
             sql: """
                 INSERT INTO segment (incarnation, ordinal, first_revision, last_revision, first_time, last_time,
-                entry_count, raw_size, digest, parts, key_filter, body, value_blocks)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                entry_count, raw_size, filter_size, body_size, values_size, digest, parts, data)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         )
+        let sizes = segment.sizes
         try statement.execute(arguments: [
             id.rawValue, ordinal, try segment.firstRevision.stored(), try segment.lastRevision.stored(),
             segment.firstTime.nanoseconds, segment.lastTime.nanoseconds, segment.count, segment.rawSize,
-            Data(digest), Data(segment.parts.bytes), Data(segment.keyFilter), Data(segment.body),
-            Data(segment.values),
+            sizes.keyFilter, sizes.body, sizes.values, Data(digest), Data(segment.parts.bytes), data,
         ])
     }
 

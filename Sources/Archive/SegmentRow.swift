@@ -10,6 +10,8 @@ struct SegmentRow: Sendable {
     let parts: SegmentParts
     let digest: [UInt8]
     let previous: [UInt8]
+    /// The row of its blobs; no digest covers it, `parts` says whether it is the right one.
+    let data: Int64
 
     /// What messages call it.
     var name: String { "segment \(ordinal) (revisions \(header.firstRevision) to \(header.lastRevision))" }
@@ -41,7 +43,7 @@ struct SegmentRow: Sendable {
 extension SegmentRow {
     static let columns = """
         ordinal, first_revision, last_revision, first_time, last_time, entry_count, raw_size, digest, parts,
-        length(body), length(value_blocks), length(key_filter)
+        body_size, values_size, filter_size, data
         """
 
     /// Reads a row of `columns`; whether it is what was written, `check` says.
@@ -68,7 +70,8 @@ extension SegmentRow {
             ),
             parts: SegmentParts(stored: try row.blob(8)),
             digest: Array(try row.blob(7)),
-            previous: previous
+            previous: previous,
+            data: try row.integer(12)
         )
     }
 }
