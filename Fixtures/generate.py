@@ -9,7 +9,7 @@ revisions each, deletes, purges, binary values, keys that are legal but odd, and
 Each line is one write, in order: {"key", "op": "put|delete|purge"} and, for a put, one of
     "value"      the value as text
     "base64"     the value's bytes
-    "generated"  {"seed", "size"}: bytes described rather than kept here; see `expand` in scripts/load-fixture
+    "generated"  {"seed", "size", "edits"}: bytes described rather than kept here; see `expand` in scripts/load-fixture
 and optionally "headers", a list of [name, value].
 """
 import argparse
@@ -108,10 +108,13 @@ def binary(out):
 
 
 def large(out):
-    """Values near the server's limit of 1 MiB for a message."""
+    """Documents near the server's limit of 1 MiB for a message, edited a little each time, and some binary bundles."""
     r = out.random
     for name, sizes in {"catalog.taxonomy": [900_000, 1_000_000, 1_048_000], "search.synonyms": [1_048_000, 1_040_000],
-                        "media.watermark": [1_048_000], "recommender.model": [1_000_000, 1_048_000, 1_048_000]}.items():
+                        "pricing.table": [1_000_000, 1_048_000, 1_048_000, 1_048_000]}.items():
+        seed = r.randrange(1 << 32)
+        yield f"bundles.{name}", [{"generated": {"seed": seed, "size": size, "edits": edits}} for edits, size in enumerate(sizes)]
+    for name, sizes in {"media.watermark": [60_000], "recommender.model": [35_000, 36_000]}.items():
         yield f"bundles.{name}", [{"generated": {"seed": r.randrange(1 << 32), "size": size}} for size in sizes]
 
 
@@ -153,7 +156,7 @@ def changes(seed, lines):
     for number in range(4196, 4205):
         out.put("deploy.last-build", value=f"build-{number}")
     out.remove("bundles.media.watermark", "purge")
-    out.put("bundles.search.synonyms", generated={"seed": 7, "size": 1_048_000})
+    out.put("bundles.search.synonyms", generated={"seed": 7, "size": 1_048_000, "edits": 1})
     return out.lines
 
 

@@ -11,7 +11,9 @@ enum ArchiveFormat {
     /// Segments are blobs of megabytes: larger pages make shorter chains.
     static let pageSize = 8192
     static let tables =
-        Database.dataKeyTables + ["incarnation", "configuration", "segment", "checkpoint", "removal", "tag", "run"]
+        Database.dataKeyTables + [
+            "incarnation", "configuration", "segment", "segment_data", "checkpoint", "removal", "tag", "run",
+        ]
 
     static let schema = """
         CREATE TABLE data_key (
@@ -62,14 +64,21 @@ enum ArchiveFormat {
             last_time INTEGER NOT NULL,
             entry_count INTEGER NOT NULL,
             raw_size INTEGER NOT NULL,
+            filter_size INTEGER NOT NULL,
+            body_size INTEGER NOT NULL,
+            values_size INTEGER NOT NULL,
             digest BLOB NOT NULL,
             parts BLOB NOT NULL,
             data_key INTEGER,
             seal BLOB,
+            data INTEGER NOT NULL,
+            UNIQUE (incarnation, ordinal)
+        ) STRICT;
+        CREATE TABLE segment_data (
+            id INTEGER PRIMARY KEY,
             key_filter BLOB NOT NULL,
             body BLOB NOT NULL,
-            value_blocks BLOB NOT NULL,
-            UNIQUE (incarnation, ordinal)
+            value_blocks BLOB NOT NULL
         ) STRICT;
         CREATE TABLE checkpoint (
             incarnation INTEGER PRIMARY KEY REFERENCES incarnation (id),
@@ -143,6 +152,8 @@ enum ArchiveFormat {
     /// With a key, an encrypted one: its data key is made here.
     static func create(_ db: Database, key: ArchiveKey? = nil) throws {
         try db.execute(sql: "PRAGMA page_size = \(pageSize)")
+        // Space can then be given back in steps, while readers read; it must be said before anything is written.
+        try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
         let mode = try db.rows("PRAGMA journal_mode = WAL").first?.text(0)
         guard mode == "wal" else { throw ArchiveError(.io("this file system cannot hold a write-ahead log")) }
         try db.inTransaction(.immediate) {

@@ -143,7 +143,7 @@ private struct Verification {
         }
         do {
             do throws(SegmentDamage) { try row.check() } catch { add(error.description, incarnation, row) }
-            let blobs = try db.unchecked(SegmentBlob.allCases, of: row, incarnation)
+            let blobs = try db.unchecked(SegmentBlob.allCases, of: row)
             for (blob, data) in zip(SegmentBlob.allCases, blobs) {
                 do throws(SegmentDamage) {
                     try row.parts.check(blob, data)
@@ -203,11 +203,13 @@ private struct Verification {
 
     /// Rows that belong to no incarnation.
     private static func strayRows(_ db: Database) throws -> [String] {
-        try ["configuration", "segment", "checkpoint", "removal", "tag"].compactMap { table in
+        let strays = try ["configuration", "segment", "checkpoint", "removal", "tag"].compactMap { table in
             let sql = "SELECT count(*) FROM \(table) WHERE incarnation NOT IN (SELECT id FROM incarnation)"
             let count = try db.integer(sql)
             return count == 0 ? nil : "\(count) rows of table \(table) belong to no incarnation"
         }
+        let orphans = try db.integer("SELECT count(*) FROM segment_data WHERE id NOT IN (SELECT data FROM segment)")
+        return strays + (orphans == 0 ? [] : ["\(orphans) rows of table segment_data belong to no segment"])
     }
 
     private mutating func attempt(_ incarnation: Incarnation? = nil, _ body: () throws -> [String]) {

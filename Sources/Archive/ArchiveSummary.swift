@@ -102,7 +102,7 @@ extension ArchiveReader {
     private static func bucket(_ incarnation: Incarnation, _ db: Database) throws -> ArchiveSummary.Bucket {
         let sql = """
             SELECT count(*), coalesce(sum(entry_count), 0), coalesce(sum(raw_size), 0),
-            coalesce(sum(length(key_filter) + length(body) + length(value_blocks)), 0),
+            coalesce(sum(filter_size + body_size + values_size), 0),
             min(first_revision), max(last_revision), min(first_time), max(last_time) FROM segment WHERE incarnation = ?
             """
         guard let row = try db.rows(sql, [incarnation.id.rawValue]).first else {

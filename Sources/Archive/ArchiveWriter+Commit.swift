@@ -116,18 +116,22 @@ extension ArchiveWriter {
         digest: [UInt8],
         _ db: Database
     ) throws {
+        try db.cachedStatement(sql: "INSERT INTO segment_data (key_filter, body, value_blocks) VALUES (?, ?, ?)")
+            .execute(arguments: [Data(segment.keyFilter), Data(segment.body), Data(segment.values)])
+        let data = db.lastInsertedRowID
         let statement = try db.cachedStatement(
             sql: """
                 INSERT INTO segment (incarnation, ordinal, first_revision, last_revision, first_time, last_time,
-                entry_count, raw_size, digest, parts, data_key, seal, key_filter, body, value_blocks)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                entry_count, raw_size, filter_size, body_size, values_size, digest, parts, data_key, seal, data)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         )
+        let sizes = segment.sizes
         try statement.execute(arguments: [
             id.rawValue, ordinal, try segment.header.firstRevision.stored(), try segment.header.lastRevision.stored(),
             segment.header.firstTime.nanoseconds, segment.header.lastTime.nanoseconds, segment.header.count,
-            segment.header.rawSize, Data(digest), Data(segment.parts.bytes), segment.seal?.dataKey,
-            segment.seal.map { Data($0.identity) }, Data(segment.keyFilter), Data(segment.body), Data(segment.values),
+            segment.header.rawSize, sizes.keyFilter, sizes.body, sizes.values, Data(digest), Data(segment.parts.bytes),
+            segment.seal?.dataKey, segment.seal.map { Data($0.identity) }, data,
         ])
     }
 

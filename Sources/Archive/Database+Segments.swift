@@ -69,19 +69,17 @@ extension Database {
     }
 
     /// The blobs as they are stored: for verification, which goes on after damage.
-    func unchecked(_ blobs: [SegmentBlob], of row: SegmentRow, _ incarnation: Incarnation) throws -> [Data] {
+    func unchecked(_ blobs: [SegmentBlob], of row: SegmentRow) throws -> [Data] {
         let columns = blobs.map(\.column).joined(separator: ", ")
-        let sql = "SELECT \(columns) FROM segment WHERE incarnation = ? AND ordinal = ?"
-        guard let stored = try rows(sql, [incarnation.id.rawValue, row.ordinal]).first else {
-            throw SegmentDamage("it is gone")
-        }
+        let sql = "SELECT \(columns) FROM segment_data WHERE id = ?"
+        guard let stored = try rows(sql, [row.data]).first else { throw SegmentDamage("its data is gone") }
         return try blobs.indices.map { try stored.blob($0) }
     }
 
     /// The blobs as they are stored, each checked against its digest.
     func checked(_ blobs: [SegmentBlob], of row: SegmentRow, _ incarnation: Incarnation) throws -> [Data] {
         do {
-            let all = try unchecked(blobs, of: row, incarnation)
+            let all = try unchecked(blobs, of: row)
             for (blob, data) in zip(blobs, all) { try row.parts.check(blob, data) }
             return all
         } catch let error as SegmentDamage {

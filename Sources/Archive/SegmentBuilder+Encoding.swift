@@ -114,7 +114,10 @@ extension SegmentBuilder {
 
     /// Whole values in blocks, each compressed by itself, and the table that finds them.
     private func packValues() throws -> (bytes: [UInt8], sizes: [Int], table: [UInt8]) {
-        let compressor = try Compressor(level: limits.valueLevel)
+        // Revisions of a large value lie further apart than a small block reaches: they get one block, and a window to it.
+        let isMostlyLarge = largeBytes > values.count / 2
+        let blockBytes = isMostlyLarge ? max(limits.valueBlockBytes, values.count) : limits.valueBlockBytes
+        let compressor = try Compressor(level: limits.valueLevel, isLongDistance: isMostlyLarge)
         var bytes: [UInt8] = []
         bytes.reserveCapacity(values.count / 2 + limits.valueBlockBytes)
         var table: [UInt8] = []
@@ -124,10 +127,10 @@ extension SegmentBuilder {
         while first < valueLengths.count {
             var next = first
             var size = 0
-            while next < valueLengths.count, size < limits.valueBlockBytes {
+            while next < valueLengths.count, size < blockBytes {
                 let length = Int(valueLengths[next])
                 // A large value gets a block of its own.
-                if size > 0, length >= limits.valueBlockBytes { break }
+                if size > 0, length >= blockBytes { break }
                 size += length
                 next += 1
             }

@@ -16,8 +16,10 @@ public import KVModel
 public struct SegmentBuilder: Sendable {
     /// When a builder counts as full, and how it packs.
     public struct Limits: Sendable {
-        /// Bytes of keys, headers and values after which the builder is full.
+        /// Bytes of keys, headers and values after which the builder is full, large values left out.
         public var rawBytes: Int
+        /// Bytes of large values after which the builder is full: together they compress to far less than apart.
+        public var largeBytes: Int
         /// Entries after which the builder is full.
         public var entries: Int
         /// Values are compressed in blocks of about this size: reading one key unpacks one block.
@@ -30,12 +32,14 @@ public struct SegmentBuilder: Sendable {
         /// Limits that suit buckets of all kinds; bounded by what the format allows.
         public init(
             rawBytes: Int = 4 << 20,
+            largeBytes: Int = 12 << 20,
             entries: Int = 32_768,
             valueBlockBytes: Int = 512 << 10,
             valueLevel: Int32 = 1,
             columnLevel: Int32 = 1
         ) {
             self.rawBytes = max(1, rawBytes)
+            self.largeBytes = max(1, largeBytes)
             self.entries = min(max(1, entries), SegmentFormat.maximumEntries)
             self.valueBlockBytes = min(max(1, valueBlockBytes), 64 << 20)
             self.valueLevel = valueLevel
@@ -56,6 +60,8 @@ public struct SegmentBuilder: Sendable {
     var values: [UInt8] = []
     /// Bytes of keys, header blocks and values, as the source sent them.
     public private(set) var rawBytes = 0
+    /// Bytes of the large values among them.
+    private(set) var largeBytes = 0
 
     /// An empty builder.
     public init(limits: Limits = Limits()) {
@@ -68,7 +74,10 @@ public struct SegmentBuilder: Sendable {
     /// Whether it holds none.
     public var isEmpty: Bool { revisions.isEmpty }
     /// Whether it is time to seal it.
-    public var isFull: Bool { rawBytes >= limits.rawBytes || revisions.count >= limits.entries }
+    public var isFull: Bool {
+        rawBytes - largeBytes >= limits.rawBytes || largeBytes >= limits.largeBytes
+            || revisions.count >= limits.entries
+    }
     /// The first entry's revision.
     public var firstRevision: Revision? { revisions.first }
     /// The last entry's revision.
@@ -99,5 +108,6 @@ public struct SegmentBuilder: Sendable {
         valueLengths.append(UInt32(truncatingIfNeeded: entry.value.count))
         values.append(contentsOf: entry.value)
         rawBytes += size
+        if entry.value.count >= SegmentFormat.largeValueBytes { largeBytes += entry.value.count }
     }
 }

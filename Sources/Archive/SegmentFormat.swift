@@ -9,6 +9,9 @@ enum SegmentFormat {
     /// What the sizes of a column or value block may declare: no segment that we write comes near it.
     static let maximumColumnBytes = 1 << 29
 
+    /// Values of this size and more are large: revisions of a document that differ little, for the most part.
+    static let largeValueBytes = 1 << 16
+
     /// The columns of a body, in their order.
     enum Column: UInt8, CaseIterable {
         case keys = 1

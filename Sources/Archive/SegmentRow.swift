@@ -12,6 +12,8 @@ struct SegmentRow: Sendable {
     let seal: SegmentSeal?
     let digest: [UInt8]
     let previous: [UInt8]
+    /// The row of its blobs; no digest covers it, `parts` says whether it is the right one.
+    let data: Int64
 
     /// What messages call it.
     var name: String { "segment \(ordinal) (revisions \(header.firstRevision) to \(header.lastRevision))" }
@@ -43,7 +45,7 @@ struct SegmentRow: Sendable {
 extension SegmentRow {
     static let columns = """
         ordinal, first_revision, last_revision, first_time, last_time, entry_count, raw_size, digest, parts,
-        length(body), length(value_blocks), length(key_filter), data_key, seal
+        body_size, values_size, filter_size, data, data_key, seal
         """
 
     /// Reads a row of `columns`; whether it is what was written, `check` says.
@@ -54,8 +56,8 @@ extension SegmentRow {
             throw ArchiveError(.corrupt("a segment's counts are out of bounds"))
         }
         var seal: SegmentSeal?
-        if let dataKey = try row.optional(12, row.integer) {
-            seal = SegmentSeal(dataKey: dataKey, identity: Array(try row.blob(13)))
+        if let dataKey = try row.optional(13, row.integer) {
+            seal = SegmentSeal(dataKey: dataKey, identity: Array(try row.blob(14)))
         }
         self.init(
             ordinal: try row.integer(0),
@@ -75,7 +77,8 @@ extension SegmentRow {
             parts: SegmentParts(stored: try row.blob(8)),
             seal: seal,
             digest: Array(try row.blob(7)),
-            previous: previous
+            previous: previous,
+            data: try row.integer(12)
         )
     }
 }

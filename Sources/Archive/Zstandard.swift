@@ -7,12 +7,15 @@ final class Compressor {
     private let context: OpaquePointer
     private var scratch = UnsafeMutableRawBufferPointer(start: nil, count: 0)
 
-    /// A compressor of this level.
-    init(level: Int32) throws(ArchiveError) {
+    /// A compressor of this level; one for long distances finds again what stood megabytes before.
+    init(level: Int32, isLongDistance: Bool = false) throws(ArchiveError) {
         guard let made = ZSTD_createCCtx() else { throw ArchiveError(.io("no memory for zstd")) }
         context = made
         ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level)
         ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1)
+        guard isLongDistance else { return }
+        ZSTD_CCtx_setParameter(context, ZSTD_c_enableLongDistanceMatching, 1)
+        ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, 25)
     }
 
     deinit {

@@ -118,11 +118,17 @@ private struct DamagedArchive: ~Copyable {
         }
     }
 
+    /// The table with this column; in both, the rows of the segments have the same numbers.
+    static func table(of column: String) -> String {
+        SegmentBlob.allCases.map(\.column).contains(column) ? "segment_data" : "segment"
+    }
+
     /// Stores a value in a column of a segment's row while the questions are asked.
     func replacing(_ column: String, of ordinal: Int, by replacement: DatabaseValue, _ body: () throws -> Void) throws {
         func store(_ value: DatabaseValue, at row: Int64) throws {
             try database.writeWithoutTransaction { db in
-                try db.execute(sql: "UPDATE segment SET \(column) = ? WHERE id = ?", arguments: [value, row])
+                let table = Self.table(of: column)
+                try db.execute(sql: "UPDATE \(table) SET \(column) = ? WHERE id = ?", arguments: [value, row])
             }
         }
         let row = Int64(ordinal) + 1
@@ -133,7 +139,7 @@ private struct DamagedArchive: ~Copyable {
     }
 
     func value(_ column: String, of ordinal: Int) throws -> DatabaseValue {
-        let sql = "SELECT \(column) FROM segment WHERE id = ?"
+        let sql = "SELECT \(column) FROM \(Self.table(of: column)) WHERE id = ?"
         return try #require(try database.read { try DatabaseValue.fetchOne($0, sql: sql, arguments: [ordinal + 1]) })
     }
 
@@ -183,7 +189,7 @@ func changedBlob(_ index: Int) throws {
     "A changed bit in a number of a segment's row is an error everywhere",
     arguments: [
         "incarnation", "ordinal", "first_revision", "last_revision", "first_time", "last_time", "entry_count",
-        "raw_size",
+        "raw_size", "filter_size", "body_size", "values_size",
     ]
 )
 func changedNumber(column: String) throws {
@@ -219,13 +225,14 @@ func changedNumber(column: String) throws {
         ),
         (
             """
-            UPDATE segment SET (body, value_blocks, key_filter, parts) =
-            (SELECT body, value_blocks, key_filter, parts FROM segment WHERE ordinal = 2) WHERE ordinal = 1
+            UPDATE segment SET (data, parts) =
+            (SELECT data, parts FROM segment WHERE ordinal = 2) WHERE ordinal = 1
             """, 1
         ),
         (
             "INSERT INTO segment SELECT 4, incarnation, 3, first_revision, last_revision, first_time, last_time, "
-                + "entry_count, raw_size, digest, parts, data_key, seal, key_filter, body, value_blocks FROM segment WHERE ordinal = 2",
+                + "entry_count, raw_size, filter_size, body_size, values_size, digest, parts, data_key, seal, data "
+                + "FROM segment WHERE ordinal = 2",
             3
         ),
     ]
@@ -270,9 +277,10 @@ func everyDigestIsReported() throws {
             data[data.count - 1] ^= 1
             try damaged.database.writeWithoutTransaction { db in
                 try db.execute(
-                    sql: "UPDATE segment SET \(column) = ?, raw_size = 0 WHERE ordinal = ?",
-                    arguments: [data, ordinal]
+                    sql: "UPDATE segment_data SET \(column) = ? WHERE id = ?",
+                    arguments: [data, ordinal + 1]
                 )
+                try db.execute(sql: "UPDATE segment SET raw_size = 0 WHERE ordinal = ?", arguments: [ordinal])
             }
         }
     }

@@ -206,47 +206,50 @@ struct EncryptionTests {
             case .filter: Self.exchange("key_filter")
             case .values: Self.exchange("value_blocks")
             case .blocks:
-                // All values but the last few bytes move up, and those go first.
-                "UPDATE segment SET value_blocks = CAST(substr(value_blocks, -8) || substr(value_blocks, 1, "
-                    + "length(value_blocks) - 8) AS BLOB) WHERE ordinal = 1"
+                "UPDATE segment_data SET value_blocks = CAST(substr(value_blocks, -8) || substr(value_blocks, 1, "
+                    + "length(value_blocks) - 8) AS BLOB) WHERE id = 2"
             case .times: "UPDATE segment SET first_time = first_time + 1 WHERE ordinal = 1"
-            case .identity: Self.exchange("seal")
+            case .identity:
+                "UPDATE segment SET seal = (SELECT seal FROM segment WHERE ordinal = 0) WHERE ordinal = 1"
             case .bit:
-                "UPDATE segment SET body = CAST(substr(body, 1, 99) || x'00ff00' || substr(body, 103) AS BLOB) "
-                    + "WHERE ordinal = 1"
+                "UPDATE segment_data SET body = CAST(substr(body, 1, 99) || x'00ff00' || substr(body, 103) AS BLOB) "
+                    + "WHERE id = 2"
             }
         }
 
         /// Segment 1 gets what segment 0 has.
         private static func exchange(_ column: String) -> String {
-            "UPDATE segment SET \(column) = (SELECT \(column) FROM segment WHERE ordinal = 0) WHERE ordinal = 1"
+            "UPDATE segment_data SET \(column) = (SELECT \(column) FROM segment_data WHERE id = 1) WHERE id = 2"
         }
     }
 
+    /// Makes all digests fit what the tables hold.
     private static func rechain(_ archive: borrowing TestArchive, _ incarnation: Incarnation) throws {
         let database = try DatabaseQueue(path: archive.path)
         try database.write { db in
             var head = SegmentDigest.root(incarnation)
             for ordinal in 0..<3 {
-                let sql = "SELECT \(SegmentRow.columns), body, value_blocks, key_filter FROM segment WHERE ordinal = ?"
-                let stored = try #require(try db.rows(sql, [ordinal]).first)
-                let row = try SegmentRow(stored, previous: head)
-                let parts = SegmentParts(
-                    body: Array(try stored.blob(14)),
-                    values: Array(try stored.blob(15)),
-                    keyFilter: Array(try stored.blob(16))
-                )
+                let sql = "SELECT \(SegmentRow.columns) FROM segment WHERE ordinal = ?"
+                let row = try SegmentRow(try #require(try db.rows(sql, [ordinal]).first), previous: head)
+                let blobs = try db.unchecked(SegmentBlob.allCases, of: row).map { Array($0) }
+                let parts = SegmentParts(body: blobs[0], values: blobs[1], keyFilter: blobs[2])
+                let sizes = SegmentSizes(body: blobs[0].count, values: blobs[1].count, keyFilter: blobs[2].count)
                 head = SegmentDigest.chained(
                     row.header,
-                    row.sizes,
+                    sizes,
                     parts,
                     row.seal,
                     ordinal: row.ordinal,
                     previous: head
                 )
                 try db.execute(
-                    sql: "UPDATE segment SET parts = ?, digest = ? WHERE ordinal = ?",
-                    arguments: [Data(parts.bytes), Data(head), ordinal]
+                    sql: """
+                        UPDATE segment SET parts = ?, digest = ?, body_size = ?, values_size = ?, filter_size = ?
+                        WHERE ordinal = ?
+                        """,
+                    arguments: [
+                        Data(parts.bytes), Data(head), sizes.body, sizes.values, sizes.keyFilter, ordinal,
+                    ]
                 )
             }
             try db.closeChain(of: incarnation, head: head)

@@ -44,7 +44,7 @@ struct RekeyTests {
         let keys = try [ArchiveKey.random(), .cheap("one"), .cheap("two"), .random()]
         let archive = try TestArchive()
         try archive.fill(entries, perSegment: 30, key: keys[0])
-        let bodies = try Self.blobs(archive, "SELECT body FROM segment")
+        let bodies = try Self.blobs(archive, "SELECT body FROM segment_data")
         for (old, new) in zip(keys, keys.dropFirst()) {
             let wrapped = try Self.blobs(archive, "SELECT wrapped FROM data_key")
             let writer = try ArchiveWriter.open(path: archive.path, key: old)
@@ -59,7 +59,7 @@ struct RekeyTests {
             #expect(isRefused)
             try Self.check(archive, entries, key: new)
         }
-        let bodiesNow = try Self.blobs(archive, "SELECT body FROM segment")
+        let bodiesNow = try Self.blobs(archive, "SELECT body FROM segment_data")
         #expect(bodiesNow == bodies)
         let plain = try TestArchive()
         try plain.fill(entries)
@@ -77,7 +77,7 @@ struct RekeyTests {
         let key = try ArchiveKey.random()
         let archive = try TestArchive()
         try archive.fill(entries, perSegment: perSegment, key: key)
-        let before = try Self.blobs(archive, "SELECT body FROM segment UNION ALL SELECT wrapped FROM data_key")
+        let before = try Self.blobs(archive, "SELECT body FROM segment_data UNION ALL SELECT wrapped FROM data_key")
         let reader = try ArchiveReader.open(path: archive.path, key: key)
         let writer = try ArchiveWriter.open(path: archive.path, key: key)
         var seen: [ReencryptionProgress] = []
@@ -111,7 +111,7 @@ struct RekeyTests {
         // Pages that nothing uses any more hold entries as well.
         try archive.tamper(
             """
-            CREATE TABLE other AS SELECT body, value_blocks FROM segment;
+            CREATE TABLE other AS SELECT body, value_blocks FROM segment_data;
             DROP TABLE other;
             """
         )

@@ -14,12 +14,13 @@ func everyByteOfASegment() throws {
     let database = try DatabaseQueue(path: archive.path)
     let reader = try ArchiveReader.open(path: archive.path)
     for column in ["body", "value_blocks", "key_filter", "digest"] {
+        let table = column == "digest" ? "segment" : "segment_data"
         let original = try #require(
-            try database.read { try Data.fetchOne($0, sql: "SELECT \(column) FROM segment WHERE ordinal = 1") }
+            try database.read { try Data.fetchOne($0, sql: "SELECT \(column) FROM \(table) WHERE id = 2") }
         )
         func store(_ data: Data) throws {
             try database.write { db in
-                try db.execute(sql: "UPDATE segment SET \(column) = ? WHERE ordinal = 1", arguments: [data])
+                try db.execute(sql: "UPDATE \(table) SET \(column) = ? WHERE id = 2", arguments: [data])
             }
         }
         for index in original.indices {
@@ -56,7 +57,7 @@ private let tamperings = [
     Tampering(sql: "UPDATE segment SET entry_count = -1 WHERE ordinal = 0", says: "counts are out of bounds"),
     Tampering(sql: "UPDATE segment SET last_revision = -1 WHERE ordinal = 0", says: "a revision is negative"),
     Tampering(sql: "UPDATE segment SET raw_size = 1 WHERE ordinal = 2", says: "digest"),
-    Tampering(sql: "UPDATE segment SET body = x'' WHERE ordinal = 2", says: "ends too early"),
+    Tampering(sql: "UPDATE segment_data SET body = x'' WHERE id = 3", says: "ends too early"),
     Tampering(sql: "UPDATE segment SET ordinal = 7 WHERE ordinal = 2", says: "segments 2 to 6 are missing"),
     Tampering(
         sql: "UPDATE segment SET ordinal = -9223372036854775808 WHERE ordinal = 2",
@@ -66,6 +67,9 @@ private let tamperings = [
         sql: "UPDATE segment SET ordinal = 9223372036854775807 WHERE ordinal = 2",
         says: "the impossible ordinal"
     ),
+    Tampering(sql: "UPDATE segment SET data = 1 WHERE ordinal = 2", says: "the digest of its column"),
+    Tampering(sql: "UPDATE segment SET data = 7 WHERE ordinal = 2", says: "its data is gone"),
+    Tampering(sql: "UPDATE segment SET data = 1 WHERE ordinal = 2", says: "belong to no segment"),
     Tampering(sql: "UPDATE checkpoint SET resume_revision = 1", says: "the checkpoint is not what was written"),
     Tampering(sql: "UPDATE checkpoint SET head = x'00'", says: "does not close the chain"),
     Tampering(sql: "DELETE FROM checkpoint", says: "segments but no checkpoint"),
@@ -126,7 +130,7 @@ func readingDamage() throws {
     let entries = random.entries(60, keys: 60, valueBytes: 40)
     let archive = try TestArchive()
     let incarnation = try archive.fill(entries, perSegment: 20)
-    try archive.tamper("UPDATE segment SET value_blocks = zeroblob(length(value_blocks)) WHERE ordinal = 1")
+    try archive.tamper("UPDATE segment_data SET value_blocks = zeroblob(length(value_blocks)) WHERE id = 2")
     let reader = try ArchiveReader.open(path: archive.path)
     var cursor = try reader.state(of: incarnation.id, at: entries[59].revision, historyMode: .full).makeCursor()
     var read: [Entry] = []

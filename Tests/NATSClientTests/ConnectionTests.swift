@@ -41,7 +41,7 @@ func code(_ body: () async throws -> Void) async throws -> NATSError.Code? {
                 reply: "back.here",
                 headers: ["X-A": "1", "X-B": "two: 2"]
             )
-            let batch = try #require(try await subscription.next(timeout: .seconds(5)))
+            let batch = try #require(try await subscription.next(timeout: .seconds(30)))
             let message = batch[0]
             #expect(message.subject == "greet.a")
             #expect(message.reply == "back.here")
@@ -71,7 +71,7 @@ func code(_ body: () async throws -> Void) async throws -> NATSError.Code? {
             let subscription = try await nats.subscribe("big")
             let bytes = (0..<(1 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31) }
             try await nats.publish("big", payload: ByteBuffer(bytes: bytes))
-            let batch = try #require(try await subscription.next(timeout: .seconds(10)))
+            let batch = try #require(try await subscription.next(timeout: .seconds(30)))
             #expect(Array(batch[0].payload.readableBytesView) == bytes)
             let tooBig = ByteBuffer(repeating: 0, count: (1 << 20) + 1)
             #expect(
@@ -155,7 +155,7 @@ func code(_ body: () async throws -> Void) async throws -> NATSError.Code? {
                 try await Task.sleep(for: .milliseconds(1_500))
                 var received = 0
                 while received < 20 {
-                    received += try #require(try await subscription.next(timeout: .seconds(5))).count
+                    received += try #require(try await subscription.next(timeout: .seconds(30))).count
                 }
                 try await nats.flush()
                 #expect(nats.epoch == 1)

@@ -19,7 +19,7 @@ import Testing
             let silent = try await nats.subscribe("silent")
             try await nats.flush()
             async let unanswered = code { _ = try await nats.request("silent", timeout: .seconds(20)) }
-            _ = try await silent.next(timeout: .seconds(5))
+            _ = try await silent.next(timeout: .seconds(30))
             if isKilled { try await server.kill() } else { try await server.stop() }
             let lost = try await unanswered
             #expect(lost == .disconnected)
@@ -31,7 +31,7 @@ import Testing
             try await nats.waitUntilConnected(timeout: .seconds(20))
             #expect(nats.epoch == 2)
             try await nats.publish("news", payload: ByteBuffer(string: "again"))
-            let batch = try #require(try await subscription.next(timeout: .seconds(5)))
+            let batch = try #require(try await subscription.next(timeout: .seconds(30)))
             #expect(String(buffer: batch[0].payload) == "again")
             let answer = try await waiting
             #expect(answer.payload.readableBytes > 0)
@@ -72,7 +72,7 @@ import Testing
                 nats.isConnected && nats.serverInfo?.serverID != before
             }
             try await nats.publish("news", payload: ByteBuffer(string: "x"))
-            #expect(try await subscription.next(timeout: .seconds(5))?.count == 1)
+            #expect(try await subscription.next(timeout: .seconds(30))?.count == 1)
         }
     }
 
@@ -86,7 +86,7 @@ import Testing
         try await nats.connect()
         let subscription = try await nats.subscribe("a")
         try await server.kill()
-        await #expect(throws: NATSError.self) { _ = try await subscription.next(timeout: .seconds(5)) }
+        await #expect(throws: NATSError.self) { _ = try await subscription.next(timeout: .seconds(30)) }
         await #expect(throws: NATSError.self) { try await run.value }
         #expect(try await code { _ = try await nats.request("a") } != nil)
     }

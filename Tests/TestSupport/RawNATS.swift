@@ -34,7 +34,7 @@ public final class RawNATS {
     private var end = 0
 
     /// Connects, and returns when the server has taken the credentials.
-    public init(port: Int, user: String? = nil, password: String? = nil, timeout: Int = 20) throws {
+    public init(port: Int, user: String? = nil, password: String? = nil, timeout: Int = 60) throws {
         socket = try Socket.connect(port: port)
         inbox = "_RAW.\(UInt64.random(in: .min ... .max))"
         input = UnsafeMutableRawPointer.allocate(byteCount: capacity, alignment: 16)

@@ -136,8 +136,18 @@ public final class ServerProcess: Sendable {
     }
 
     /// Freezes it (SIGSTOP): connections stay, answers do not come.
+    ///
+    /// Returns when every thread has stopped: the kernel stops them one by one, and one still running can answer.
     public func pause() {
+        guard let pid else { return }
         send(SIGSTOP)
+        let tasks = "/proc/\(pid)/task"
+        while true {
+            let threads = (try? FileManager.default.contentsOfDirectory(atPath: tasks)) ?? []
+            let states = threads.compactMap { try? String(contentsOfFile: "\(tasks)/\($0)/stat", encoding: .utf8) }
+            if states.allSatisfy({ $0.contains(") T ") }) { return }
+            usleep(500)
+        }
     }
 
     /// Lets it go on after `pause`.

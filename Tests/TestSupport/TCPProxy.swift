@@ -12,6 +12,14 @@ public final class TCPProxy: Sendable {
         public var toClient = 0
     }
 
+    /// What the proxy does by itself once enough has passed through it.
+    public enum Fault: Sendable {
+        /// Closes all connections; new ones are taken.
+        case cut
+        /// Stops forwarding; connections stay open.
+        case stall
+    }
+
     private struct Connection {
         let client: Int32
         let server: Int32
@@ -25,6 +33,8 @@ public final class TCPProxy: Sendable {
         var connections: [Int: Connection] = [:]
         var accepted = 0
         var count = Count()
+        var planned: [(fault: Fault, direction: any KeyPath<Count, Int> & Sendable, mark: Int)] = []
+        var faults = 0
     }
 
     /// Where clients connect.
@@ -48,13 +58,27 @@ public final class TCPProxy: Sendable {
     /// How many connections there have been.
     public var accepted: Int { state.withLock { $0.accepted } }
 
+    /// How many of the planned faults have happened.
+    public var faults: Int { state.withLock { $0.faults } }
+
+    /// Plans a fault for the moment when so many bytes have passed in a direction.
+    ///
+    /// The thread that forwards does it between two reads, so that a busy machine can not make it too late.
+    public func plan(_ fault: Fault, at marks: Int..., in direction: any KeyPath<Count, Int> & Sendable) {
+        state.withLock { state in
+            for mark in marks { state.planned.append((fault, direction, mark)) }
+        }
+    }
+
     /// Closes all current connections; new ones are taken.
     public func cut() {
-        state.withLock { state in
-            for connection in state.connections.values {
-                shutdown(connection.client, Int32(SHUT_RDWR))
-                shutdown(connection.server, Int32(SHUT_RDWR))
-            }
+        state.withLock { Self.cut(&$0) }
+    }
+
+    private static func cut(_ state: inout State) {
+        for connection in state.connections.values {
+            shutdown(connection.client, Int32(SHUT_RDWR))
+            shutdown(connection.server, Int32(SHUT_RDWR))
         }
     }
 
@@ -147,7 +171,17 @@ public final class TCPProxy: Sendable {
             if received < 0, errno == EINTR { continue }
             while state.withLock({ $0.isStalled && !$0.isClosed }) { usleep(1_000) }
             guard received > 0, Socket.send(sink, buffer, received) else { break }
-            state.withLock { $0.count[keyPath: direction] += received }
+            state.withLock { state in
+                state.count[keyPath: direction] += received
+                let count = state.count
+                let due = state.planned.firstIndex { count[keyPath: $0.direction] >= $0.mark }
+                guard let due else { return }
+                switch state.planned.remove(at: due).fault {
+                case .cut: Self.cut(&state)
+                case .stall: state.isStalled = true
+                }
+                state.faults += 1
+            }
         }
         shutdown(source, Int32(SHUT_RDWR))
         shutdown(sink, Int32(SHUT_RDWR))

@@ -9,7 +9,7 @@ public struct TimeoutError: Error, CustomStringConvertible {
 /// Waits until `condition` holds, asking every few milliseconds; throws `TimeoutError` when it never does.
 public func eventually(
     _ what: String = "the condition",
-    timeout: Duration = .seconds(30),
+    timeout: Duration = .seconds(60),
     condition: @Sendable () async throws -> Bool
 ) async throws {
     let clock = ContinuousClock()

@@ -198,15 +198,18 @@ extension Database {
         _ incarnation: Incarnation,
         with sealed: SealedSegment
     ) throws {
+        let sizes = sealed.sizes
         try cachedStatement(
             sql: """
-                UPDATE segment SET parts = ?, data_key = ?, seal = ?, key_filter = ?, body = ?, value_blocks = ?
+                UPDATE segment SET parts = ?, data_key = ?, seal = ?, filter_size = ?, body_size = ?, values_size = ?
                 WHERE incarnation = ? AND ordinal = ?
                 """
         ).execute(arguments: [
             Data(sealed.parts.bytes), sealed.seal?.dataKey, sealed.seal.map { Data($0.identity) },
-            Data(sealed.keyFilter), Data(sealed.body), Data(sealed.values), incarnation.id.rawValue, row.ordinal,
+            sizes.keyFilter, sizes.body, sizes.values, incarnation.id.rawValue, row.ordinal,
         ])
+        try cachedStatement(sql: "UPDATE segment_data SET key_filter = ?, body = ?, value_blocks = ? WHERE id = ?")
+            .execute(arguments: [Data(sealed.keyFilter), Data(sealed.body), Data(sealed.values), row.data])
     }
 
     fileprivate func setDigest(_ digest: [UInt8], of row: SegmentRow, _ incarnation: Incarnation) throws {
