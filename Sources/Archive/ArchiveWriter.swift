@@ -88,6 +88,11 @@ public final class ArchiveWriter: Sendable {
         }
     }
 
+    /// Opens the archive for reading beside this writer, with the same key.
+    public func reader() throws -> ArchiveReader {
+        try ArchiveReader.open(path: path, key: keyRing.key)
+    }
+
     /// Finishes the write-ahead log, closes the file and gives the lock back.
     ///
     /// A second call does nothing.

@@ -9,6 +9,10 @@ public struct ReencryptionProgress: Sendable, Equatable {
     public var segments: Int
     /// Segments there are.
     public var ofSegments: Int
+    /// Entries that are encrypted with the new data key.
+    public var entries: Int
+    /// Entries there are.
+    public var ofEntries: Int
 }
 
 /// Changing the keys of an archive.
@@ -157,9 +161,15 @@ extension ArchiveWriter {
 
 extension Database {
     fileprivate func progress(dataKey: Int64) throws -> ReencryptionProgress {
-        ReencryptionProgress(
-            segments: Int(try integer("SELECT count(*) FROM segment WHERE data_key = ?", [dataKey])),
-            ofSegments: Int(try integer("SELECT count(*) FROM segment"))
+        let sum = "SELECT count(*), coalesce(sum(entry_count), 0) FROM segment"
+        guard let done = try rows(sum + " WHERE data_key = ?", [dataKey]).first, let all = try rows(sum).first else {
+            throw ArchiveError(.corrupt("the segments cannot be counted"))
+        }
+        return ReencryptionProgress(
+            segments: Int(try done.integer(0)),
+            ofSegments: Int(try all.integer(0)),
+            entries: Int(try done.integer(1)),
+            ofEntries: Int(try all.integer(1))
         )
     }
 

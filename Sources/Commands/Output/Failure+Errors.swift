@@ -81,6 +81,7 @@ extension Failure {
     private static func status(_ code: CommandError.Code) -> RunStatus {
         switch code {
         case .usage: .usage
+        case .fileExists: .exists
         // Whoever closes our output has what it wanted: `cistern keys FILE | head`.
         case .outputClosed: .done
         case .outputFailed, .inputFailed, .keyNotFound, .nothingMatches, .declined: .failed
