@@ -73,7 +73,7 @@ public struct ArchiveError: Error, Sendable, CustomStringConvertible {
             case .noSuchPoint(let detail): "\(subject) does not hold that point: \(detail)"
             case .chainBroken(let detail): "\(subject) cannot take these segments: \(detail)"
             case .invalid(let detail): "\(subject) cannot take this: \(detail)"
-            case .encrypted(let kind): "\(subject) is encrypted and opens with \(kind.name)"
+            case .encrypted(let kind): "\(subject) is encrypted and opens with a \(kind)"
             case .notEncrypted: "\(subject) is not encrypted, but a key was given for it"
             case .wrongKey(let detail): "\(subject) does not open with this key: \(detail)"
             case .invalidKey(let detail):

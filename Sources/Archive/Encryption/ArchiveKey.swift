@@ -76,7 +76,7 @@ public final class ArchiveKey: Sendable {
     /// Slow for a passphrase, once per wrapping. Throws `.wrongKey` if the wrapping asks for the other kind.
     func wrappingKey(_ wrapping: KeyWrapping) throws -> SymmetricKey {
         guard wrapping.kind == kind else {
-            throw ArchiveError(.wrongKey("it opens with \(wrapping.kind.name), not with \(kind.name)"))
+            throw ArchiveError(.wrongKey("it opens with a \(wrapping.kind), not with a \(kind)"))
         }
         if let known = derived.withLock({ $0[wrapping] }) { return known }
         let key =
@@ -116,12 +116,12 @@ public final class ArchiveKey: Sendable {
     }
 }
 
-extension ArchiveKey.Kind {
+extension ArchiveKey.Kind: CustomStringConvertible {
     /// What messages call it.
-    var name: String {
+    public var description: String {
         switch self {
-        case .keyFile: "a key file"
-        case .passphrase: "a passphrase"
+        case .keyFile: "key file"
+        case .passphrase: "passphrase"
         }
     }
 }

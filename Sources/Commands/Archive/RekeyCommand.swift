@@ -61,6 +61,8 @@ struct RekeyCommand: CisternCommand {
         guard encryption != nil || encrypt else { throw ArchiveError(.notEncrypted, path: file) }
         var document = RekeyDocument(archive: file)
         if encrypt, encryption?.isComplete == true {
+            // With this key, or it is said that it is not.
+            _ = try keys.reader(file, console)
             console.note("\(file) is encrypted already")
         } else {
             document = try change(isPlain: encryption == nil, console)

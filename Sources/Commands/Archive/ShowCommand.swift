@@ -82,7 +82,7 @@ struct ShowCommand: CisternCommand {
         fields.add("Format", String(summary.format))
         if let encryption = summary.encryption {
             let rest = encryption.isComplete ? "" : ", not all of it yet: run cistern rekey again"
-            fields.add("Encrypted", "opens with a \(encryption.kind.rawValue)\(rest)")
+            fields.add("Encrypted", "opens with a \(encryption.kind)\(rest)")
         }
         fields.add("File size", NumberText.bytes(summary.fileSize))
         fields.add("Buckets", String(summary.buckets.count))
