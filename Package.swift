@@ -43,6 +43,7 @@ let package = Package(
             providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]
         ),
         .target(name: "KVModel", swiftSettings: strict),
+        .target(name: "Schedule", swiftSettings: strict),
         .target(name: "NATSProtocol", dependencies: [nioCore], swiftSettings: strict),
         .target(
             name: "NATSClient",
@@ -62,7 +63,11 @@ let package = Package(
             dependencies: ["JetStream", "NATSClient", "NATSProtocol", "KVModel", nioCore],
             swiftSettings: strict
         ),
-        .target(name: "Archive", dependencies: ["KVModel", "CZstd", grdb, crypto], swiftSettings: strict),
+        .target(
+            name: "Archive",
+            dependencies: ["KVModel", "Schedule", "CZstd", grdb, crypto],
+            swiftSettings: strict
+        ),
         .target(
             name: "Replication",
             dependencies: ["KeyValue", "JetStream", "NATSClient", "Archive", "KVModel", crypto, logging],
@@ -72,7 +77,7 @@ let package = Package(
             name: "Commands",
             dependencies: [
                 "Replication", "KeyValue", "JetStream", "NATSClient", "NATSProtocol", "Archive", "KVModel",
-                argumentParser, logging,
+                "Schedule", argumentParser, logging,
             ],
             swiftSettings: strict
         ),
@@ -80,6 +85,7 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "TestSupportTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(name: "KVModelTests", dependencies: ["KVModel"], swiftSettings: strict),
+        .testTarget(name: "ScheduleTests", dependencies: ["Schedule"], swiftSettings: strict),
         .testTarget(name: "NATSProtocolTests", dependencies: ["NATSProtocol", nioCore], swiftSettings: strict),
         .testTarget(
             name: "NATSClientTests",
@@ -96,7 +102,11 @@ let package = Package(
             dependencies: ["KeyValue", "JetStream", "NATSClient", "NATSProtocol", "KVModel", "TestSupport", logging],
             swiftSettings: strict
         ),
-        .testTarget(name: "ArchiveTests", dependencies: ["Archive", "KVModel", grdb, crypto], swiftSettings: strict),
+        .testTarget(
+            name: "ArchiveTests",
+            dependencies: ["Archive", "KVModel", "Schedule", grdb, crypto],
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "ReplicationTests",
             dependencies: [

@@ -10,6 +10,8 @@ public final class ArchiveReader: Sendable {
     /// The archive's path.
     public let path: String
     private let database: DatabaseQueue
+    /// What SQLite calls the file: the path, or an address that says that nobody writes it.
+    private let address: String
 
     /// Opens an archive for reading.
     public static func open(path: String) throws -> ArchiveReader {
@@ -19,9 +21,9 @@ public final class ArchiveReader: Sendable {
     private init(path: String) throws {
         self.path = path
         try FileState.checkPresent(path, mayBeMissing: false)
-        database = try ArchiveError.wrapping(path) {
+        (database, address) = try ArchiveError.wrapping(path) {
             do {
-                return try Self.connect(path)
+                return (try Self.connect(path), path)
             } catch let error as DatabaseError
                 where [.SQLITE_CANTOPEN, .SQLITE_READONLY].contains(error.resultCode)
             {
@@ -34,7 +36,8 @@ public final class ArchiveReader: Sendable {
                         cause: error
                     )
                 }
-                return try Self.connect(Self.immutableAddress(path))
+                let address = Self.immutableAddress(path)
+                return (try Self.connect(address), address)
             }
         }
     }
@@ -61,6 +64,11 @@ public final class ArchiveReader: Sendable {
             }
         }
         return "file:\(escaped)?immutable=1"
+    }
+
+    /// The archive as it is now, for as long as it is needed.
+    func snapshot() throws -> ArchiveSnapshot {
+        try ArchiveSnapshot(path: path, address: address)
     }
 
     func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
