@@ -76,13 +76,20 @@ public final class ArchiveWriter: Sendable {
         defer { lock.release() }
         try ArchiveError.wrapping(path) {
             do {
-                try database.inDatabase { db in
-                    _ = try db.rows("PRAGMA wal_checkpoint(TRUNCATE)")
-                }
-            } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY || error.isClosed {
-                // A reader still needs the log, or the file is closed already; everything is on the disk either way.
+                _ = try checkpointLog()
+            } catch let error as DatabaseError where error.isClosed {
+                // The file is closed already.
             }
             try database.close()
+        }
+    }
+
+    /// Brings the write-ahead log into the file; answers whether a reader still needs some of the log.
+    func checkpointLog() throws -> Bool {
+        do {
+            return try database.inDatabase { try $0.rows("PRAGMA wal_checkpoint(TRUNCATE)").first?.integer(0) } != 0
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+            return true
         }
     }
 
