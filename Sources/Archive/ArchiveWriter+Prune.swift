@@ -4,7 +4,9 @@ public import KVModel
 public import Schedule
 
 extension ArchiveReader {
-    /// What a prune would do: which points, names and entries would go. With a bucket, only that one is looked at.
+    /// What a prune would do: which points, names and entries would go.
+    ///
+    /// With a bucket, only that one is looked at.
     public func prunePlan(
         _ policy: RetentionPolicy,
         timeZone: TimeZone = .gmt,

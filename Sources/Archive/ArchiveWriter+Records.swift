@@ -73,12 +73,14 @@ extension ArchiveWriter {
                 throw ArchiveError(.noSuchPoint("its newest revision is \(checkpoint?.resumeRevision ?? 0)"))
             }
             try db.checkAvailable(revision, incarnation, exactFrom: stored?.exactFrom ?? 0)
-            let isConsistent = checkpoint.consistentRevision == revision
+            let proved =
+                checkpoint.consistentRevision == revision
+                ? checkpoint.consistentTime : try db.soundPoint(incarnation, at: revision)?.point.time
             try db.execute(
                 sql: "INSERT INTO tag (incarnation, name, revision, time, note, created) VALUES (?, ?, ?, ?, ?, ?)",
                 arguments: [
                     id.rawValue, name, try revision.stored(),
-                    isConsistent ? checkpoint.consistentTime?.nanoseconds : nil, note, time.nanoseconds,
+                    proved?.nanoseconds, note, time.nanoseconds,
                 ]
             )
         }

@@ -82,7 +82,9 @@ public struct RetentionPolicy: Sendable, Hashable {
     /// Whether no rule says anything: then only the newest point would stay.
     public var isEmpty: Bool { self == RetentionPolicy() }
 
-    /// Of each point why it is kept; points without a reason go. The points must be given oldest first.
+    /// Of each point why it is kept; points without a reason go.
+    ///
+    /// The points must be given oldest first.
     public func decide(_ points: [Point], timeZone: TimeZone = .gmt) -> [Set<Reason>] {
         var reasons = [Set<Reason>](repeating: [], count: points.count)
         guard let newest = points.last else { return reasons }
