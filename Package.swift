@@ -44,6 +44,7 @@ let package = Package(
             providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]
         ),
         .target(name: "KVModel", swiftSettings: strict),
+        .target(name: "Schedule", swiftSettings: strict),
         .target(name: "NATSProtocol", dependencies: [nioCore], swiftSettings: strict),
         .target(
             name: "NATSClient",
@@ -65,7 +66,7 @@ let package = Package(
         ),
         .target(
             name: "Archive",
-            dependencies: ["KVModel", "CZstd", grdb, crypto, cryptoExtras],
+            dependencies: ["KVModel", "Schedule", "CZstd", grdb, crypto, cryptoExtras],
             swiftSettings: strict
         ),
         .target(
@@ -77,7 +78,7 @@ let package = Package(
             name: "Commands",
             dependencies: [
                 "Replication", "KeyValue", "JetStream", "NATSClient", "NATSProtocol", "Archive", "KVModel",
-                argumentParser, logging,
+                "Schedule", argumentParser, logging,
             ],
             swiftSettings: strict
         ),
@@ -85,6 +86,7 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "TestSupportTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(name: "KVModelTests", dependencies: ["KVModel"], swiftSettings: strict),
+        .testTarget(name: "ScheduleTests", dependencies: ["Schedule"], swiftSettings: strict),
         .testTarget(name: "NATSProtocolTests", dependencies: ["NATSProtocol", nioCore], swiftSettings: strict),
         .testTarget(
             name: "NATSClientTests",
@@ -101,7 +103,11 @@ let package = Package(
             dependencies: ["KeyValue", "JetStream", "NATSClient", "NATSProtocol", "KVModel", "TestSupport", logging],
             swiftSettings: strict
         ),
-        .testTarget(name: "ArchiveTests", dependencies: ["Archive", "KVModel", grdb, crypto], swiftSettings: strict),
+        .testTarget(
+            name: "ArchiveTests",
+            dependencies: ["Archive", "KVModel", "Schedule", grdb, crypto],
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "ReplicationTests",
             dependencies: [

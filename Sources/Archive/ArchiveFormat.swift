@@ -12,7 +12,8 @@ enum ArchiveFormat {
     static let pageSize = 8192
     static let tables =
         Database.dataKeyTables + [
-            "incarnation", "configuration", "segment", "segment_data", "checkpoint", "removal", "tag", "run",
+            "incarnation", "configuration", "segment", "segment_data", "checkpoint", "point", "held", "removal", "tag",
+            "run",
         ]
 
     static let schema = """
@@ -92,7 +93,28 @@ enum ArchiveFormat {
             updated INTEGER NOT NULL,
             segments INTEGER NOT NULL,
             head BLOB NOT NULL,
+            exact_from INTEGER NOT NULL,
             digest BLOB NOT NULL
+        ) STRICT;
+        CREATE TABLE point (
+            id INTEGER PRIMARY KEY,
+            incarnation INTEGER NOT NULL REFERENCES incarnation (id),
+            revision INTEGER NOT NULL,
+            time INTEGER NOT NULL,
+            held_rows INTEGER NOT NULL,
+            held_entries INTEGER NOT NULL,
+            head BLOB NOT NULL,
+            digest BLOB NOT NULL,
+            UNIQUE (incarnation, revision)
+        ) STRICT;
+        CREATE TABLE held (
+            id INTEGER PRIMARY KEY,
+            incarnation INTEGER NOT NULL REFERENCES incarnation (id),
+            point INTEGER NOT NULL,
+            ordinal INTEGER NOT NULL,
+            runs BLOB NOT NULL,
+            digest BLOB NOT NULL,
+            UNIQUE (incarnation, point, ordinal)
         ) STRICT;
         CREATE TABLE removal (
             id INTEGER PRIMARY KEY,
@@ -111,7 +133,7 @@ enum ArchiveFormat {
             note TEXT NOT NULL,
             created INTEGER NOT NULL,
             PRIMARY KEY (incarnation, name)
-        ) STRICT, WITHOUT ROWID;
+        ) STRICT;
         CREATE TABLE run (
             id INTEGER PRIMARY KEY,
             kind TEXT NOT NULL,

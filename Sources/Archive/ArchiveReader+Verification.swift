@@ -85,10 +85,40 @@ private struct Verification {
         if checkpoint.checkpoint.resumeRevision < end.revision {
             add("the checkpoint lies before the last archived revision, \(end.revision)", incarnation)
         }
+        checkPoints(of: incarnation, checkpoint, db)
         if let consistent = checkpoint.checkpoint.consistentRevision, consistent > checkpoint.checkpoint.resumeRevision
         {
             add("the consistent revision \(consistent) lies beyond the resume revision", incarnation)
         }
+    }
+
+    /// Points are what was written, and what is written down of them is in the archive.
+    private mutating func checkPoints(of incarnation: Incarnation, _ checkpoint: StoredCheckpoint, _ db: Database) {
+        guard let points = value(incarnation, { try db.points(incarnation.id) }) else { return }
+        for stored in points {
+            attempt(incarnation) {
+                let revision = stored.point.revision
+                guard let sound = try db.soundPoint(incarnation, at: revision) else { return [] }
+                guard revision <= checkpoint.checkpoint.consistentRevision ?? 0 else {
+                    return ["the point at revision \(revision) lies beyond the newest consistent revision"]
+                }
+                guard revision <= checkpoint.exactFrom else { return [] }
+                var held = try db.held(sound, incarnation)
+                var found: Int64 = 0
+                for row in try db.segments(of: incarnation, through: revision) {
+                    let revisions = try db.columns(of: row, incarnation).revisions
+                    for revision in revisions where held.contains(ascending: revision) { found += 1 }
+                }
+                guard found == sound.entries else {
+                    return ["of \(sound.entries) entries held at the point of revision \(revision), \(found) are here"]
+                }
+                return []
+            }
+        }
+        guard checkpoint.exactFrom > 0, !points.contains(where: { $0.point.revision == checkpoint.exactFrom }) else {
+            return
+        }
+        add("the point at revision \(checkpoint.exactFrom), from which the bucket goes on, is missing", incarnation)
     }
 
     /// Where a chain ends.
@@ -156,7 +186,7 @@ private struct Verification {
                 report.unopenedSegments += 1
                 return
             }
-            let cipher = try keyRing.cipher(of: row, incarnation, db)
+            let cipher = try db.cipher(of: row, incarnation)
             let segment = try DecodedSegment(body: try cipher.open(blobs[0], .body))
             let values = StoredValues(bytes: blobs[1], cipher: cipher)
             let keyFilter = try cipher.open(blobs[2], .keyFilter)
@@ -203,7 +233,8 @@ private struct Verification {
 
     /// Rows that belong to no incarnation.
     private static func strayRows(_ db: Database) throws -> [String] {
-        let strays = try ["configuration", "segment", "checkpoint", "removal", "tag"].compactMap { table in
+        let strays = try ["configuration", "segment", "checkpoint", "point", "held", "removal", "tag"].compactMap {
+            table in
             let sql = "SELECT count(*) FROM \(table) WHERE incarnation NOT IN (SELECT id FROM incarnation)"
             let count = try db.integer(sql)
             return count == 0 ? nil : "\(count) rows of table \(table) belong to no incarnation"

@@ -11,6 +11,8 @@ public final class ArchiveReader: Sendable {
     public let path: String
     private let database: DatabaseQueue
     let keyRing: KeyRing
+    /// What SQLite calls the file: the path, or an address that says that nobody writes it.
+    private let address: String
 
     /// Opens an archive for reading.
     ///
@@ -23,9 +25,9 @@ public final class ArchiveReader: Sendable {
     private init(path: String, key: ArchiveKey?) throws {
         self.path = path
         try FileState.checkPresent(path, mayBeMissing: false)
-        database = try ArchiveError.wrapping(path) {
+        (database, address) = try ArchiveError.wrapping(path) {
             do {
-                return try Self.connect(path)
+                return (try Self.connect(path), path)
             } catch let error as DatabaseError
                 where [.SQLITE_CANTOPEN, .SQLITE_READONLY].contains(error.resultCode)
             {
@@ -38,7 +40,8 @@ public final class ArchiveReader: Sendable {
                         cause: error
                     )
                 }
-                return try Self.connect(Self.immutableAddress(path))
+                let address = Self.immutableAddress(path)
+                return (try Self.connect(address), address)
             }
         }
         let database = database
@@ -70,9 +73,17 @@ public final class ArchiveReader: Sendable {
         return "file:\(escaped)?immutable=1"
     }
 
-    func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
-        try ArchiveError.wrapping(path) { try database.read(body) }
+    /// The archive as it is now, for as long as it is needed.
+    func snapshot() throws -> ArchiveSnapshot {
+        try ArchiveSnapshot(path: path, address: address, keyRing: keyRing)
     }
+
+    func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
+        try ArchiveError.wrapping(path) { try database.read { db in try KeyRing.$current.withValue(keyRing) { try body(db) } } }
+    }
+
+    /// The key it was opened with, if there was one.
+    public var key: ArchiveKey? { keyRing.key }
 
     /// Closes the file; optional, the last reference does it as well.
     public func close() throws {

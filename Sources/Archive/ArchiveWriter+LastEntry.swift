@@ -11,7 +11,7 @@ extension ArchiveWriter {
         try read { db in
             let incarnation = try db.incarnation(id)
             guard let row = try db.segments(of: incarnation, through: .max).last else { return nil }
-            let segment = try db.columns(of: row, incarnation, keyRing)
+            let segment = try db.columns(of: row, incarnation)
             return try row.naming(incarnation) {
                 guard let index = segment.revisions.indices.last else { throw SegmentDamage("it is empty") }
                 let key = segment.keys.withString(Int(segment.keyReferences[index])) { Key(bytes: Array($0)) }

@@ -100,18 +100,25 @@ public final class ArchiveWriter: Sendable {
         defer { lock.release() }
         try ArchiveError.wrapping(path) {
             do {
-                try database.inDatabase { db in
-                    _ = try db.rows("PRAGMA wal_checkpoint(TRUNCATE)")
-                }
-            } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY || error.isClosed {
-                // A reader still needs the log, or the file is closed already; everything is on the disk either way.
+                _ = try checkpointLog()
+            } catch let error as DatabaseError where error.isClosed {
+                // The file is closed already.
             }
             try database.close()
         }
     }
 
+    /// Brings the write-ahead log into the file; answers whether a reader still needs some of the log.
+    func checkpointLog() throws -> Bool {
+        do {
+            return try database.inDatabase { try $0.rows("PRAGMA wal_checkpoint(TRUNCATE)").first?.integer(0) } != 0
+        } catch let error as DatabaseError where error.resultCode == .SQLITE_BUSY {
+            return true
+        }
+    }
+
     func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
-        try ArchiveError.wrapping(path) { try database.read(body) }
+        try ArchiveError.wrapping(path) { try database.read { db in try KeyRing.$current.withValue(keyRing) { try body(db) } } }
     }
 
     /// Runs `body` outside any transaction, for what must not be in one.
@@ -124,7 +131,7 @@ public final class ArchiveWriter: Sendable {
             try database.inDatabase { db in
                 var result: Result?
                 try db.inTransaction(.immediate) {
-                    result = try body(db)
+                    result = try KeyRing.$current.withValue(keyRing) { try body(db) }
                     return .commit
                 }
                 guard let result else { throw ArchiveError(.io("the transaction did not run")) }

@@ -40,13 +40,37 @@ public struct BucketState: Sendable {
     /// The configuration in force, the server's full JSON; nil if none was recorded.
     public let configuration: ConfigurationRecord?
 
-    let reader: ArchiveReader
+    let snapshot: ArchiveSnapshot
     let segments: [KeptSegment]
+
+    init(_ scan: ScannedState, _ snapshot: ArchiveSnapshot) {
+        incarnation = scan.incarnation
+        revision = scan.revision
+        time = scan.time
+        entries = scan.entries
+        keys = scan.keys
+        bytes = scan.bytes
+        configuration = scan.configuration
+        segments = scan.segments
+        self.snapshot = snapshot
+    }
 
     /// Reads the entries after a revision, in revision order, one segment at a time.
     public func makeCursor(after revision: Revision = 0) -> StateCursor {
         StateCursor(state: self, after: revision)
     }
+}
+
+/// A state as it is found, before anybody reads its entries.
+struct ScannedState: Sendable {
+    let incarnation: Incarnation
+    let revision: Revision
+    let time: Timestamp
+    let entries: Int
+    let keys: Int
+    let bytes: Int
+    let configuration: ConfigurationRecord?
+    let segments: [KeptSegment]
 }
 
 /// A segment of which a state holds entries.
@@ -92,7 +116,7 @@ public struct StateCursor: Sendable {
         guard position < state.segments.count else { return nil }
         defer { position += 1 }
         let kept = state.segments[position]
-        return try state.reader.run(kept, of: state.incarnation, after: after)
+        return try state.snapshot.run(kept, of: state.incarnation, after: after)
     }
 }
 

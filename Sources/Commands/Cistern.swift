@@ -61,6 +61,12 @@ struct Cistern: AsyncParsableCommand {
                     ListCommand.self, ShowCommand.self, KeysCommand.self, GetCommand.self, HistoryCommand.self,
                 ]
             ),
+            CommandGroup(
+                name: "Look after an archive",
+                subcommands: [
+                    TagCommand.self, PruneCommand.self, CompactCommand.self, UnlockCommand.self,
+                ]
+            ),
             CommandGroup(name: "Encryption", subcommands: [KeygenCommand.self, RekeyCommand.self]),
             CommandGroup(name: "The buckets themselves", subcommands: [BucketCommand.self]),
         ]

@@ -107,7 +107,7 @@ extension ArchiveWriter {
             var seal = row.seal
             if seal?.dataKey != dataKey, bytes < batchBytes {
                 bytes += row.sizes.total
-                let sealed = try keyRing.seal(try db.opened(row, incarnation, keyRing), of: incarnation, db)
+                let sealed = try db.sealed(try db.opened(row, incarnation), of: incarnation)
                 try db.replaceBlobs(of: row, incarnation, with: sealed)
                 (sizes, parts, seal) = (sealed.sizes, sealed.parts, sealed.seal)
             }
@@ -176,12 +176,11 @@ extension Database {
     /// A stored segment as it was before it was sealed.
     fileprivate func opened(
         _ row: SegmentRow,
-        _ incarnation: Incarnation,
-        _ keyRing: KeyRing
+        _ incarnation: Incarnation
     ) throws -> EncodedSegment {
         let blobs = try checked(SegmentBlob.allCases, of: row, incarnation)
         return try row.naming(incarnation) {
-            let cipher = try keyRing.cipher(of: row, incarnation, self)
+            let cipher = try cipher(of: row, incarnation)
             let body = try cipher.open(blobs[0], .body)
             let stored = StoredValues(bytes: blobs[1], cipher: cipher)
             let segment = try DecodedSegment(body: body)
@@ -231,10 +230,6 @@ extension Database {
     func closeChain(of incarnation: Incarnation, head: [UInt8]) throws {
         guard var stored = try soundCheckpoint(incarnation) else { return }
         stored.head = head
-        stored.digest = stored.expectedDigest(incarnation)
-        try execute(
-            sql: "UPDATE checkpoint SET head = ?, digest = ? WHERE incarnation = ?",
-            arguments: [Data(stored.head), Data(stored.digest), incarnation.id.rawValue]
-        )
+        try save(&stored, incarnation)
     }
 }

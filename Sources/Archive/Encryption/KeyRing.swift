@@ -6,7 +6,12 @@ import Synchronization
 /// The data keys of an open archive, unwrapped when they are first needed.
 ///
 /// Everything that is sealed or opened passes here. In an archive that is not encrypted it seals and opens nothing.
+///
+/// A reader, a writer and a snapshot each make theirs the current one for whatever they let run on their database, so
+/// that queries need not hand it on.
 final class KeyRing: Sendable {
+    @TaskLocal static var current: KeyRing?
+
     private struct State {
         var key: ArchiveKey?
         var dataKeys: [Int64: SymmetricKey] = [:]
@@ -92,5 +97,21 @@ final class KeyRing: Sendable {
         let dataKey = try wrapped.unwrap(with: key)
         state.withLock { $0.dataKeys[id] = dataKey }
         return dataKey
+    }
+}
+
+extension Database {
+    /// The segment as it is to be stored.
+    func sealed(_ segment: EncodedSegment, of incarnation: Incarnation) throws -> SealedSegment {
+        // Nothing is stored in plain because somebody forgot the keys.
+        guard let keys = KeyRing.current else { throw ArchiveError(.io("a segment is written without a key ring")) }
+        return try keys.seal(segment, of: incarnation, self)
+    }
+
+    /// What opens a segment's blobs; nil if they are not sealed.
+    func cipher(of row: SegmentRow, _ incarnation: Incarnation) throws -> SegmentCipher? {
+        guard row.seal != nil else { return nil }
+        guard let keys = KeyRing.current else { throw ArchiveError(.io("a segment is read without a key ring")) }
+        return try keys.cipher(of: row, incarnation, self)
     }
 }
