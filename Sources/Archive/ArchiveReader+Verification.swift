@@ -95,6 +95,7 @@ private struct Verification {
     /// Points are what was written, and what is written down of them is in the archive.
     private mutating func checkPoints(of incarnation: Incarnation, _ checkpoint: StoredCheckpoint, _ db: Database) {
         guard let points = value(incarnation, { try db.points(incarnation.id) }) else { return }
+        let hasKey = keyRing.key != nil
         for stored in points {
             attempt(incarnation) {
                 let revision = stored.point.revision
@@ -103,6 +104,8 @@ private struct Verification {
                     return ["the point at revision \(revision) lies beyond the newest consistent revision"]
                 }
                 guard revision <= checkpoint.exactFrom else { return [] }
+                // Which revisions an encrypted segment holds is not known without the key.
+                guard try hasKey || db.dataKeys().isEmpty else { return [] }
                 var held = try db.held(sound, incarnation)
                 var found: Int64 = 0
                 for row in try db.segments(of: incarnation, through: revision) {
