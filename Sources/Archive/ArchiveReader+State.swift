@@ -94,7 +94,7 @@ extension ArchiveReader {
                 selection: selection,
                 mode: historyMode,
                 configurations: try db.configurations(id).map(\.record),
-                removals: try db.removals(id, seenThrough: revision)
+                removals: try db.removals(id, seenThrough: revision, by: time ?? proved)
             )
             try scan.configure()
             for row in try db.segments(of: incarnation, through: revision) {
@@ -119,13 +119,15 @@ extension ArchiveReader {
 }
 
 extension Database {
-    /// The removals seen up to a revision, by their first revision.
-    func removals(_ id: IncarnationID, seenThrough revision: Revision) throws -> [Removal] {
+    /// The removals seen before a revision, and at it by a time, by their first revision.
+    func removals(_ id: IncarnationID, seenThrough revision: Revision, by time: Timestamp?) throws -> [Removal] {
         let sql = """
             SELECT first_revision, last_revision, seen_revision FROM removal WHERE incarnation = ?
-            AND seen_revision <= ? ORDER BY first_revision
+            AND (seen_revision < ? OR seen_revision = ? AND seen_time <= ?) ORDER BY first_revision
             """
-        return try rows(sql, [id.rawValue, Int64(clamping: revision)]).map { row in
+        let revision = Int64(clamping: revision)
+        let time = time?.nanoseconds ?? .max
+        return try rows(sql, [id.rawValue, revision, revision, time]).map { row in
             Removal(first: try row.revision(0), last: try row.revision(1), seenAt: try row.revision(2))
         }
     }

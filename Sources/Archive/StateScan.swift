@@ -42,7 +42,7 @@ struct StateScan {
     private let removals: [Removal]
 
     private var retained = RetainedEntries(policy: .unlimited)
-    private var policies: [(revision: Revision, policy: RetainedEntries.Policy)] = []
+    private var policies: [(revision: Revision, time: Timestamp, policy: RetainedEntries.Policy)] = []
     private var nextPolicy = 0
     private var nextRemoval = 0
     private var openRemovals: [Removal] = []
@@ -73,7 +73,7 @@ struct StateScan {
 
     /// Reads the configurations; the first is taken to have been in force from the beginning.
     mutating func configure() throws {
-        policies = try configurations.map { ($0.revision, try RetainedEntries.Policy(json: $0.json)) }
+        policies = try configurations.map { ($0.revision, $0.time, try RetainedEntries.Policy(json: $0.json)) }
         guard let first = policies.first else { return }
         retained = RetainedEntries(policy: first.policy)
         nextPolicy = 1
@@ -119,7 +119,7 @@ struct StateScan {
     ) {
         let entryRevision = segment.revisions[index]
         let time = Timestamp(nanoseconds: segment.times[index])
-        if nextPolicy < policies.count { changePolicies(through: entryRevision - 1) }
+        if nextPolicy < policies.count { changePolicies(before: entryRevision) }
         lastTime = time
         guard key >= 0 else {
             if header.rollup == .everything, mode != .full { retained.clearAll() }
@@ -150,9 +150,12 @@ struct StateScan {
         )
     }
 
-    private mutating func changePolicies(through last: Revision) {
-        while nextPolicy < policies.count, policies[nextPolicy].revision <= last {
+    /// Takes over the configurations observed before a revision, and at it by a time.
+    private mutating func changePolicies(before revision: Revision, by time: Timestamp? = nil) {
+        while nextPolicy < policies.count {
             let next = policies[nextPolicy]
+            let isObserved = next.revision == revision && time.map { next.time <= $0 } ?? false
+            guard next.revision < revision || isObserved else { break }
             // Times are the entries': when exactly the server took the configuration is not known.
             retained.change(next.policy, after: next.revision, at: lastTime ?? Timestamp(nanoseconds: .min))
             nextPolicy += 1
@@ -171,11 +174,15 @@ struct StateScan {
 
     /// Ends the pass: applies what holds at the revision and the time, and marks the entries that are left.
     mutating func finish(asOf time: Timestamp?, reader: ArchiveReader) throws -> BucketState {
-        changePolicies(through: revision)
         let time = time ?? lastTime ?? Timestamp(nanoseconds: 0)
+        changePolicies(before: revision, by: time)
         var totals = (entries: full.entries, bytes: full.bytes, keys: isPut.count { $0 })
+        var recentlyExpired = 0
         if mode != .full {
+            retained.settle(revision: revision, time: time.adding(nanoseconds: -BucketState.expiryLag))
+            let before = retained.totals.entries
             retained.settle(revision: revision, time: time)
+            recentlyExpired = before - retained.totals.entries
             if mode == .latest { retained.keepLatestPuts() }
             totals = retained.totals
             mark()
@@ -187,7 +194,8 @@ struct StateScan {
             entries: totals.entries,
             keys: totals.keys,
             bytes: totals.bytes,
-            configuration: configurations.last { $0.revision <= revision } ?? configurations.first,
+            recentlyExpired: recentlyExpired,
+            configuration: policies.isEmpty ? nil : configurations[max(0, nextPolicy - 1)],
             reader: reader,
             segments: kept.filter { !$0.isEmpty }
         )
