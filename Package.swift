@@ -43,6 +43,7 @@ let package = Package(
             providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]
         ),
         .target(name: "KVModel", swiftSettings: strict),
+        .target(name: "StreamSnapshot", dependencies: ["KVModel"], swiftSettings: strict),
         .target(name: "NATSProtocol", dependencies: [nioCore], swiftSettings: strict),
         .target(
             name: "NATSClient",
@@ -80,6 +81,11 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "TestSupportTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(name: "KVModelTests", dependencies: ["KVModel"], swiftSettings: strict),
+        .testTarget(
+            name: "StreamSnapshotTests",
+            dependencies: ["StreamSnapshot", "KVModel", "TestSupport"],
+            swiftSettings: strict
+        ),
         .testTarget(name: "NATSProtocolTests", dependencies: ["NATSProtocol", nioCore], swiftSettings: strict),
         .testTarget(
             name: "NATSClientTests",
