@@ -20,6 +20,8 @@ struct BlockSnapshotReader {
     private var member = Member.none
     private var lastBlockNumber: UInt64 = 0
     private var lastBlockHash: UInt64 = 0
+    /// The first sequence in the last block, 0 if it has none.
+    private var lastBlockFirst: UInt64 = 0
     private var legacyIndex: (block: UInt64, index: LegacyBlockIndex)?
     private var index: BlockIndex?
     private var tombstones = DeletedSequences()
@@ -89,6 +91,7 @@ struct BlockSnapshotReader {
                 throw StreamSnapshotError(.corrupt, at: name, "it comes after block \(lastBlockNumber)")
             }
             member = .block(MessageBlockReader(stream: stream, number: number))
+            lastBlockFirst = 0
         } else if Self.number(name, ".idx") != nil, size <= UInt64(LegacyBlockIndex.maximumBytes) {
             member = .document(name: name, [])
         }
@@ -157,6 +160,9 @@ struct BlockSnapshotReader {
     private mutating func take(legacy index: LegacyBlockIndex) throws {
         guard index.checksum == lastBlockHash else { return }
         totals.lastSequence = max(totals.lastSequence, index.last)
+        if lastBlockFirst > 0, index.first > lastBlockFirst {
+            try tombstones.insert(lastBlockFirst...index.first - 1)
+        }
         for sequence in index.deleted.sorted() { try tombstones.insert(sequence...sequence) }
     }
 
@@ -171,6 +177,7 @@ struct BlockSnapshotReader {
         // Sequences only go up; a server passes over what does not, too.
         guard sequence > last else { return }
         last = sequence
+        if lastBlockFirst == 0 { lastBlockFirst = sequence }
         totals.lastSequence = max(totals.lastSequence, sequence)
         guard record.sequence & MessageRecord.erased == 0, excluded.isEmpty || !excluded.contains(sequence) else {
             return

@@ -14,7 +14,7 @@ extension [UInt8] {
         append(UInt8(truncatingIfNeeded: rest))
     }
 
-    /// Appends a signed number: 0, -1, 1, -2 … as 0, 1, 2, 3 …
+    /// Appends a signed number, zig-zag: 0, -1, 1, -2 become 0, 1, 2, 3.
     mutating func append(zigZag number: Int64) {
         append(varint: UInt64(bitPattern: number << 1 ^ number >> 63))
     }
