@@ -66,7 +66,9 @@ let package = Package(
         .target(name: "Archive", dependencies: ["KVModel", "CZstd", grdb, crypto], swiftSettings: strict),
         .target(
             name: "Replication",
-            dependencies: ["KeyValue", "JetStream", "NATSClient", "Archive", "KVModel", crypto, logging],
+            dependencies: [
+                "KeyValue", "JetStream", "NATSClient", "Archive", "StreamSnapshot", "KVModel", crypto, logging,
+            ],
             swiftSettings: strict
         ),
         .target(
@@ -107,7 +109,7 @@ let package = Package(
             name: "ReplicationTests",
             dependencies: [
                 "Replication", "KeyValue", "JetStream", "NATSClient", "NATSProtocol", "Archive", "KVModel",
-                "TestSupport",
+                "StreamSnapshot", "TestSupport",
                 logging,
             ],
             swiftSettings: strict

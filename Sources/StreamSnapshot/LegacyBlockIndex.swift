@@ -29,8 +29,8 @@ struct LegacyBlockIndex: Equatable {
             _ = try scanner.zigZag()
             let count = try scanner.varint()
             checksum = try scanner.word()
-            guard count <= UInt64(scanner.remaining) else { return nil }
-            for _ in 0..<count {
+            // There may be fewer than counted: servers drop some while they write.
+            while scanner.remaining > 0, UInt64(deleted.count) < count {
                 let (sequence, overflow) = first.addingReportingOverflow(try scanner.varint())
                 guard !overflow else { return nil }
                 deleted.insert(sequence)
