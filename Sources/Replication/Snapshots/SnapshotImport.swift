@@ -1,6 +1,6 @@
 public import Archive
 import Foundation
-public import KVModel
+import KVModel
 import StreamSnapshot
 
 /// Brings a folder of `nats stream backup` into an archive, as an incarnation of its own.
@@ -257,10 +257,14 @@ public struct SnapshotImport: Sendable {
         guard let archived else { return }
         let subject = Array(incarnation.bucket.subjectPrefix.utf8) + archived.key.bytes
         var isSame = false
-        _ = try folder.read(excluding: checked.contents.deleted, progress: { _ in }) { entry in
-            guard entry.sequence == archived.revision else { return }
-            isSame = entry.time == archived.time && entry.subject.elementsEqual(subject)
-        }
+        _ = try folder.read(
+            excluding: checked.contents.deleted,
+            progress: { _ in },
+            { entry in
+                guard entry.sequence == archived.revision else { return }
+                isSame = entry.time == archived.time && entry.subject.elementsEqual(subject)
+            }
+        )
         guard isSame else { throw known(incarnation, upTo: archived.revision) }
     }
 
