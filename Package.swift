@@ -13,6 +13,7 @@ let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -44,6 +45,7 @@ let package = Package(
         ),
         .target(name: "KVModel", swiftSettings: strict),
         .target(name: "StreamSnapshot", dependencies: ["KVModel"], swiftSettings: strict),
+        .target(name: "Schedule", swiftSettings: strict),
         .target(name: "NATSProtocol", dependencies: [nioCore], swiftSettings: strict),
         .target(
             name: "NATSClient",
@@ -63,7 +65,11 @@ let package = Package(
             dependencies: ["JetStream", "NATSClient", "NATSProtocol", "KVModel", nioCore],
             swiftSettings: strict
         ),
-        .target(name: "Archive", dependencies: ["KVModel", "CZstd", grdb, crypto], swiftSettings: strict),
+        .target(
+            name: "Archive",
+            dependencies: ["KVModel", "Schedule", "CZstd", grdb, crypto, cryptoExtras],
+            swiftSettings: strict
+        ),
         .target(
             name: "Replication",
             dependencies: [
@@ -75,7 +81,7 @@ let package = Package(
             name: "Commands",
             dependencies: [
                 "Replication", "KeyValue", "JetStream", "NATSClient", "NATSProtocol", "Archive", "KVModel",
-                argumentParser, logging,
+                "Schedule", argumentParser, logging,
             ],
             swiftSettings: strict
         ),
@@ -88,6 +94,7 @@ let package = Package(
             dependencies: ["StreamSnapshot", "KVModel", "TestSupport"],
             swiftSettings: strict
         ),
+        .testTarget(name: "ScheduleTests", dependencies: ["Schedule"], swiftSettings: strict),
         .testTarget(name: "NATSProtocolTests", dependencies: ["NATSProtocol", nioCore], swiftSettings: strict),
         .testTarget(
             name: "NATSClientTests",
@@ -104,7 +111,11 @@ let package = Package(
             dependencies: ["KeyValue", "JetStream", "NATSClient", "NATSProtocol", "KVModel", "TestSupport", logging],
             swiftSettings: strict
         ),
-        .testTarget(name: "ArchiveTests", dependencies: ["Archive", "KVModel", grdb, crypto], swiftSettings: strict),
+        .testTarget(
+            name: "ArchiveTests",
+            dependencies: ["Archive", "KVModel", "Schedule", grdb, crypto],
+            swiftSettings: strict
+        ),
         .testTarget(
             name: "ReplicationTests",
             dependencies: [

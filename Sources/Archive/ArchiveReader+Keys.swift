@@ -21,13 +21,14 @@ extension ArchiveReader {
     ///
     /// Segments whose key filter excludes the key are not unpacked, and of the others only the values asked for.
     public func history(of key: Key, in id: IncarnationID, through revision: Revision = .max) throws -> [Entry] {
-        let (incarnation, rows) = try read { db in
+        let snapshot = try snapshot()
+        let (incarnation, rows) = try snapshot.read { db in
             let incarnation = try db.incarnation(id)
             return (incarnation, try db.segments(of: incarnation, through: revision))
         }
         var entries: [Entry] = []
         for row in rows {
-            let mayContain = try read { db in
+            let mayContain = try snapshot.read { db in
                 let filter = try db.keyFilter(of: row, incarnation)
                 return try row.naming(incarnation) {
                     try filter.withUnsafeBytes { stored in
@@ -35,10 +36,10 @@ extension ArchiveReader {
                     }
                 }
             }
-            guard mayContain, let kept = try entriesKept(of: key, in: row, incarnation, through: revision) else {
+            guard mayContain, let kept = try snapshot.entries(of: key, in: row, incarnation, through: revision) else {
                 continue
             }
-            try run(kept, of: incarnation, after: 0).forEachEntry { entries.append(Entry($0)) }
+            try snapshot.run(kept, of: incarnation, after: 0).forEachEntry { entries.append(Entry($0)) }
         }
         return entries
     }
@@ -49,7 +50,7 @@ extension ArchiveReader {
         let state = try state(of: id, at: revision, asOf: nil, selection: .one(key), historyMode: .bucket)
         guard let last = state.segments.last else { return nil }
         var newest: Entry?
-        try run(last, of: state.incarnation, after: 0).forEachEntry { newest = Entry($0) }
+        try state.snapshot.run(last, of: state.incarnation, after: 0).forEachEntry { newest = Entry($0) }
         return newest
     }
 
@@ -63,7 +64,7 @@ extension ArchiveReader {
         let state = try state(of: id, at: revision, asOf: time, filter: filter)
         var found: [Key: KeyState] = [:]
         for kept in state.segments {
-            let segment = try columns(kept, of: state.incarnation)
+            let segment = try state.snapshot.columns(kept, of: state.incarnation)
             for index in 0..<segment.count where kept.contains(index) {
                 let key = segment.keys.withString(Int(segment.keyReferences[index])) { Key(bytes: Array($0)) }
                 found[key] = KeyState(
@@ -77,8 +78,11 @@ extension ArchiveReader {
         }
         return found.values.sorted { $0.key < $1.key }
     }
+}
 
-    private func entriesKept(
+extension ArchiveSnapshot {
+    /// The entries of a key in a segment, up to a revision; nil if there are none.
+    fileprivate func entries(
         of key: Key,
         in row: SegmentRow,
         _ incarnation: Incarnation,

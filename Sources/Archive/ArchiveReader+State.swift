@@ -10,7 +10,8 @@ extension ArchiveReader {
     public func resolve(_ point: ArchivePoint, in id: IncarnationID) throws -> Revision {
         try read { db in
             let incarnation = try db.incarnation(id)
-            guard let newest = try db.soundCheckpoint(incarnation)?.checkpoint.consistentRevision else {
+            let stored = try db.soundCheckpoint(incarnation)
+            guard let stored, let newest = stored.checkpoint.consistentRevision else {
                 throw ArchiveError(
                     .noSuchPoint("bucket \(incarnation.bucket) was never captured to a consistent revision"),
                     hint: "run the backup again until it reaches one"
@@ -20,7 +21,7 @@ extension ArchiveReader {
             switch point {
             case .newest: return newest
             case .revision(let asked): revision = asked
-            case .time(let time): revision = try Self.revision(at: time, in: incarnation, through: newest, db)
+            case .time(let time): return try Self.revision(at: time, in: incarnation, stored, db)
             case .tag(let name):
                 let tags = try db.tags(id)
                 guard let tag = tags.first(where: { $0.name == name }) else {
@@ -33,6 +34,7 @@ extension ArchiveReader {
             guard revision <= newest else {
                 throw ArchiveError(.noSuchPoint("the newest consistent revision is \(newest), not \(revision)"))
             }
+            try db.checkAvailable(revision, incarnation, exactFrom: stored.exactFrom)
             return revision
         }
     }
@@ -41,9 +43,10 @@ extension ArchiveReader {
     private static func revision(
         at time: Timestamp,
         in incarnation: Incarnation,
-        through newest: Revision,
+        _ stored: StoredCheckpoint,
         _ db: Database
     ) throws -> Revision {
+        let newest = stored.checkpoint.consistentRevision ?? 0
         var found: Revision?
         // Servers' clocks step back by a little, never by an hour: the last entry at or before the time counts.
         let latest = time.adding(nanoseconds: 3_600_000_000_000)
@@ -52,9 +55,34 @@ extension ArchiveReader {
             found = segment.revisions.indices.last { index in
                 segment.times[index] <= time.nanoseconds && segment.revisions[index] <= newest
             }.map { segment.revisions[$0] }
-            if let found { return found }
+            if found != nil { break }
         }
-        throw ArchiveError(.noSuchPoint("its first entry is later than \(time)"))
+        guard stored.exactFrom > 0, found ?? 0 <= stored.exactFrom else {
+            if let found { return found }
+            throw ArchiveError(.noSuchPoint("its first entry is later than \(time)"))
+        }
+        return try Self.keptRevision(found ?? 0, at: time, incarnation, exactFrom: stored.exactFrom, db)
+    }
+
+    /// The kept point that is the state at a time, where a prune dropped entries: the last entry that is left tells
+    /// nothing of those that are not.
+    private static func keptRevision(
+        _ found: Revision,
+        at time: Timestamp,
+        _ incarnation: Incarnation,
+        exactFrom: Revision,
+        _ db: Database
+    ) throws -> Revision {
+        let points = try db.points(incarnation.id, through: exactFrom).map(\.point)
+        if let last = points.last, last.revision == exactFrom, time >= last.time { return exactFrom }
+        // Nothing was stored between a point's last entry and the moment when the point was proved.
+        if let point = points.first(where: { $0.revision == found && time <= $0.time }) { return point.revision }
+        if let point = points.first(where: { $0.time == time }) { return point.revision }
+        let near = points.last { $0.time <= time }.map { "revision \($0.revision), of \($0.time)" }
+        throw ArchiveError(
+            .noSuchPoint("a prune dropped what bucket \(incarnation.bucket) held at \(time)"),
+            hint: near.map { "the last point before it that was kept is \($0)" }
+        )
     }
 
     /// What the bucket held at a revision.
@@ -78,47 +106,76 @@ extension ArchiveReader {
         selection: KeySelection,
         historyMode: HistoryMode
     ) throws -> BucketState {
-        try read { db in
-            let incarnation = try db.incarnation(id)
-            let checkpoint = try db.soundCheckpoint(incarnation)?.checkpoint
-            guard revision <= checkpoint?.resumeRevision ?? 0 else {
-                throw ArchiveError(
-                    .noSuchPoint("the newest archived revision is \(checkpoint?.resumeRevision ?? 0), not \(revision)")
-                )
-            }
-            var proved = checkpoint?.consistentRevision == revision ? checkpoint?.consistentTime : nil
-            if proved == nil { proved = try db.tags(id).first { $0.revision == revision && $0.time != nil }?.time }
-            var scan = StateScan(
-                incarnation: incarnation,
-                revision: revision,
+        let snapshot = try snapshot()
+        return try snapshot.read { db in
+            let scan = try db.scan(
+                db.incarnation(id),
+                at: revision,
+                asOf: time,
                 selection: selection,
-                mode: historyMode,
-                configurations: try db.configurations(id).map(\.record),
-                removals: try db.removals(id, seenThrough: revision, by: time ?? proved)
+                historyMode: historyMode
             )
-            try scan.configure()
-            for row in try db.segments(of: incarnation, through: revision) {
-                if let key = selection.key {
-                    let filter = try db.keyFilter(of: row, incarnation)
-                    let concerns = try row.naming(incarnation) { try KeyFilter.concerns(key, filter: filter) }
-                    guard concerns else { continue }
-                }
-                try scan.add(row, try db.columns(of: row, incarnation))
-            }
-            return try scan.finish(asOf: time ?? proved, reader: self)
-        }
-    }
-
-    /// Loads the entries of a segment that a state holds.
-    func run(_ kept: KeptSegment, of incarnation: Incarnation, after: Revision) throws -> DecodedRun {
-        try read { db in
-            let (segment, values) = try db.columnsAndValues(of: kept.row, incarnation)
-            return DecodedRun(kept, segment, values: values, of: incarnation, path: path, after: after)
+            return BucketState(scan, snapshot)
         }
     }
 }
 
 extension Database {
+    /// Finds what the bucket held at a revision.
+    func scan(
+        _ incarnation: Incarnation,
+        at revision: Revision,
+        asOf time: Timestamp? = nil,
+        selection: KeySelection = .all,
+        historyMode: HistoryMode = .bucket
+    ) throws -> ScannedState {
+        let stored = try soundCheckpoint(incarnation)
+        guard revision <= stored?.checkpoint.resumeRevision ?? 0 else {
+            let newest = stored?.checkpoint.resumeRevision ?? 0
+            throw ArchiveError(.noSuchPoint("the newest archived revision is \(newest), not \(revision)"))
+        }
+        let basis = try basis(of: revision, incarnation, exactFrom: stored?.exactFrom ?? 0)
+        if case .recorded(_, let recorded) = basis, let time, time != recorded {
+            throw ArchiveError(
+                .noSuchPoint("revision \(revision) is kept as it was at \(recorded), and as of no other time")
+            )
+        }
+        let reckoned = try time ?? provedTime(of: revision, incarnation, stored, basis)
+        var scan = StateScan(
+            incarnation: incarnation,
+            revision: revision,
+            selection: selection,
+            mode: historyMode,
+            basis: basis,
+            configurations: try configurations(incarnation.id).map(\.record),
+            removals: try removals(incarnation.id, seenThrough: revision, by: reckoned)
+        )
+        try scan.configure()
+        for row in try segments(of: incarnation, through: revision) {
+            if let key = selection.key {
+                let filter = try keyFilter(of: row, incarnation)
+                let concerns = try row.naming(incarnation) { try KeyFilter.concerns(key, filter: filter) }
+                guard concerns else { continue }
+            }
+            try scan.add(row, try columns(of: row, incarnation))
+        }
+        return scan.finish(asOf: reckoned)
+    }
+
+    /// When the state at a revision was proved, if it was.
+    private func provedTime(
+        of revision: Revision,
+        _ incarnation: Incarnation,
+        _ stored: StoredCheckpoint?,
+        _ basis: StateBasis
+    ) throws -> Timestamp? {
+        if case .recorded(_, let time) = basis { return time }
+        let checkpoint = stored?.checkpoint
+        if checkpoint?.consistentRevision == revision, let time = checkpoint?.consistentTime { return time }
+        let tag = try tags(incarnation.id).first { $0.revision == revision && $0.time != nil }
+        return try tag?.time ?? soundPoint(incarnation, at: revision)?.point.time
+    }
+
     /// The removals seen before a revision, and at it by a time, by their first revision.
     func removals(_ id: IncarnationID, seenThrough revision: Revision, by time: Timestamp?) throws -> [Removal] {
         let sql = """

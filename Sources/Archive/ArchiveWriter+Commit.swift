@@ -61,33 +61,38 @@ extension ArchiveWriter {
                 try Self.merge(checkpoint, into: before?.checkpoint),
                 segments: before?.segments ?? 0,
                 head: before?.head ?? SegmentDigest.root(incarnation),
+                exactFrom: before?.exactFrom ?? 0,
                 incarnation: incarnation
             )
             var last = before?.checkpoint.resumeRevision ?? 0
-            for segment in segments {
-                guard segment.firstRevision > last else {
+            for plain in segments {
+                let segment = try db.sealed(plain, of: incarnation)
+                guard plain.firstRevision > last else {
                     throw ArchiveError(
-                        .chainBroken("revisions \(segment.firstRevision) to \(segment.lastRevision) after \(last)")
+                        .chainBroken("revisions \(plain.firstRevision) to \(plain.lastRevision) after \(last)")
                     )
                 }
                 stored.head = SegmentDigest.chained(
                     segment.header,
                     segment.sizes,
                     segment.parts,
+                    segment.seal,
                     ordinal: stored.segments,
                     previous: stored.head
                 )
-                try Self.insert(segment, id, ordinal: stored.segments, digest: stored.head, db)
+                try db.insert(segment, id, ordinal: stored.segments, digest: stored.head)
                 stored.segments += 1
-                last = segment.lastRevision
+                last = plain.lastRevision
             }
             guard checkpoint.resumeRevision >= last else {
                 throw ArchiveError(
                     .chainBroken("a checkpoint at \(checkpoint.resumeRevision), before revision \(last)")
                 )
             }
-            stored.digest = stored.expectedDigest(incarnation)
-            try Self.save(stored, id, db)
+            try db.save(&stored, incarnation)
+            if let revision = checkpoint.consistentRevision, let time = checkpoint.consistentTime {
+                try db.record(ConsistentPoint(revision: revision, time: time), incarnation, stored)
+            }
         }
     }
 
@@ -106,42 +111,43 @@ extension ArchiveWriter {
         }
         return merged
     }
+}
 
-    private static func insert(
-        _ segment: EncodedSegment,
-        _ id: IncarnationID,
-        ordinal: Int64,
-        digest: [UInt8],
-        _ db: Database
-    ) throws {
-        try db.cachedStatement(sql: "INSERT INTO segment_data (key_filter, body, value_blocks) VALUES (?, ?, ?)")
+extension Database {
+    /// Writes a segment's rows.
+    func insert(_ segment: SealedSegment, _ id: IncarnationID, ordinal: Int64, digest: [UInt8]) throws {
+        try cachedStatement(sql: "INSERT INTO segment_data (key_filter, body, value_blocks) VALUES (?, ?, ?)")
             .execute(arguments: [Data(segment.keyFilter), Data(segment.body), Data(segment.values)])
-        let data = db.lastInsertedRowID
-        let statement = try db.cachedStatement(
+        let data = lastInsertedRowID
+        let statement = try cachedStatement(
             sql: """
                 INSERT INTO segment (incarnation, ordinal, first_revision, last_revision, first_time, last_time,
-                entry_count, raw_size, filter_size, body_size, values_size, digest, parts, data)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                entry_count, raw_size, filter_size, body_size, values_size, digest, parts, data_key, seal, data)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         )
         let sizes = segment.sizes
         try statement.execute(arguments: [
-            id.rawValue, ordinal, try segment.firstRevision.stored(), try segment.lastRevision.stored(),
-            segment.firstTime.nanoseconds, segment.lastTime.nanoseconds, segment.count, segment.rawSize,
-            sizes.keyFilter, sizes.body, sizes.values, Data(digest), Data(segment.parts.bytes), data,
+            id.rawValue, ordinal, try segment.header.firstRevision.stored(), try segment.header.lastRevision.stored(),
+            segment.header.firstTime.nanoseconds, segment.header.lastTime.nanoseconds, segment.header.count,
+            segment.header.rawSize, sizes.keyFilter, sizes.body, sizes.values, Data(digest), Data(segment.parts.bytes),
+            segment.seal?.dataKey, segment.seal.map { Data($0.identity) }, data,
         ])
     }
 
-    private static func save(_ stored: StoredCheckpoint, _ id: IncarnationID, _ db: Database) throws {
+    /// Writes a checkpoint's row, and its digest.
+    func save(_ stored: inout StoredCheckpoint, _ incarnation: Incarnation) throws {
+        stored.digest = stored.expectedDigest(incarnation)
         let checkpoint = stored.checkpoint
         let source = checkpoint.sourceState
-        try db.cachedStatement(sql: "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        try cachedStatement(sql: "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
             .execute(arguments: [
-                id.rawValue, try checkpoint.resumeRevision.stored(), try checkpoint.consistentRevision?.stored(),
+                incarnation.id.rawValue, try checkpoint.resumeRevision.stored(),
+                try checkpoint.consistentRevision?.stored(),
                 checkpoint.consistentTime?.nanoseconds, Int64(bitPattern: source.messages),
                 Int64(bitPattern: source.bytes), Int64(bitPattern: source.firstSequence),
                 Int64(bitPattern: source.lastSequence), checkpoint.updated.nanoseconds, stored.segments,
-                Data(stored.head), Data(stored.digest),
+                Data(stored.head), try stored.exactFrom.stored(), Data(stored.digest),
             ])
     }
 }

@@ -66,16 +66,21 @@ extension ArchiveWriter {
                 guard present.revision != revision else { return }
                 throw ArchiveError(.exists, hint: "tag \"\(name)\" names revision \(present.revision)")
             }
-            let checkpoint = try db.checkpoint(id)?.checkpoint
+            let incarnation = try db.incarnation(id)
+            let stored = try db.soundCheckpoint(incarnation)
+            let checkpoint = stored?.checkpoint
             guard let checkpoint, revision <= checkpoint.resumeRevision else {
                 throw ArchiveError(.noSuchPoint("its newest revision is \(checkpoint?.resumeRevision ?? 0)"))
             }
-            let isConsistent = checkpoint.consistentRevision == revision
+            try db.checkAvailable(revision, incarnation, exactFrom: stored?.exactFrom ?? 0)
+            let proved =
+                checkpoint.consistentRevision == revision
+                ? checkpoint.consistentTime : try db.soundPoint(incarnation, at: revision)?.point.time
             try db.execute(
                 sql: "INSERT INTO tag (incarnation, name, revision, time, note, created) VALUES (?, ?, ?, ?, ?, ?)",
                 arguments: [
                     id.rawValue, name, try revision.stored(),
-                    isConsistent ? checkpoint.consistentTime?.nanoseconds : nil, note, time.nanoseconds,
+                    proved?.nanoseconds, note, time.nanoseconds,
                 ]
             )
         }

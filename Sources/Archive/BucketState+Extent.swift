@@ -14,7 +14,7 @@ extension BucketState {
     public func extent(through revision: UInt64 = 0) throws -> Extent {
         var extent = Extent()
         for kept in segments {
-            let segment = try reader.columns(kept, of: incarnation)
+            let segment = try snapshot.columns(kept, of: incarnation)
             for index in 0..<segment.count where kept.contains(index) {
                 let reference = Int(segment.headerReferences[index])
                 let headers = reference == 0 ? 0 : segment.headers.withString(reference - 1) { $0.count }
@@ -23,12 +23,5 @@ extension BucketState {
             }
         }
         return extent
-    }
-}
-
-extension ArchiveReader {
-    /// The columns of a segment without its values.
-    func columns(_ kept: KeptSegment, of incarnation: Incarnation) throws -> DecodedSegment {
-        try read { try $0.columns(of: kept.row, incarnation) }
     }
 }

@@ -46,13 +46,39 @@ public struct BucketState: Sendable {
     /// How long before `time` counts as shortly, in nanoseconds.
     static let expiryLag: Int64 = 5_000_000_000
 
-    let reader: ArchiveReader
+    let snapshot: ArchiveSnapshot
     let segments: [KeptSegment]
+
+    init(_ scan: ScannedState, _ snapshot: ArchiveSnapshot) {
+        incarnation = scan.incarnation
+        revision = scan.revision
+        time = scan.time
+        entries = scan.entries
+        keys = scan.keys
+        bytes = scan.bytes
+        recentlyExpired = scan.recentlyExpired
+        configuration = scan.configuration
+        segments = scan.segments
+        self.snapshot = snapshot
+    }
 
     /// Reads the entries after a revision, in revision order, one segment at a time.
     public func makeCursor(after revision: Revision = 0) -> StateCursor {
         StateCursor(state: self, after: revision)
     }
+}
+
+/// A state as it is found, before anybody reads its entries.
+struct ScannedState: Sendable {
+    let incarnation: Incarnation
+    let revision: Revision
+    let time: Timestamp
+    let entries: Int
+    let keys: Int
+    let bytes: Int
+    let recentlyExpired: Int
+    let configuration: ConfigurationRecord?
+    let segments: [KeptSegment]
 }
 
 /// A segment of which a state holds entries.
@@ -98,7 +124,7 @@ public struct StateCursor: Sendable {
         guard position < state.segments.count else { return nil }
         defer { position += 1 }
         let kept = state.segments[position]
-        return try state.reader.run(kept, of: state.incarnation, after: after)
+        return try state.snapshot.run(kept, of: state.incarnation, after: after)
     }
 }
 
@@ -109,12 +135,12 @@ public struct DecodedRun: Sendable {
     private let kept: KeptSegment
     private let after: Revision
     private let segment: DecodedSegment
-    private let values: Data
+    private let values: StoredValues
 
     init(
         _ kept: KeptSegment,
         _ segment: DecodedSegment,
-        values: Data,
+        values: StoredValues,
         of incarnation: Incarnation,
         path: String,
         after: Revision

@@ -40,7 +40,7 @@ extension Database {
     func checkpoint(_ id: IncarnationID) throws -> StoredCheckpoint? {
         let sql = """
             SELECT resume_revision, consistent_revision, consistent_time, source_messages, source_bytes, source_first,
-            source_last, updated, segments, head, digest FROM checkpoint WHERE incarnation = ?
+            source_last, updated, segments, head, exact_from, digest FROM checkpoint WHERE incarnation = ?
             """
         return try rows(sql, [id.rawValue]).first.map { try StoredCheckpoint($0) }
     }
@@ -134,13 +134,22 @@ struct StoredCheckpoint {
     var segments: Int64
     /// The last segment's digest, or the chain's root if there is none.
     var head: [UInt8]
+    /// States before this revision are known only at points: a prune dropped what others need; 0 before the first.
+    var exactFrom: Revision
     /// The digest of the row.
     var digest: [UInt8]
 
-    init(_ checkpoint: Checkpoint, segments: Int64, head: [UInt8], incarnation: Incarnation) {
+    init(
+        _ checkpoint: Checkpoint,
+        segments: Int64,
+        head: [UInt8],
+        exactFrom: Revision = 0,
+        incarnation: Incarnation
+    ) {
         self.checkpoint = checkpoint
         self.segments = segments
         self.head = head
+        self.exactFrom = exactFrom
         digest = []
         digest = expectedDigest(incarnation)
     }
@@ -160,7 +169,8 @@ struct StoredCheckpoint {
         )
         segments = try row.integer(8)
         head = Array(try row.blob(9))
-        digest = Array(try row.blob(10))
+        exactFrom = try row.revision(10)
+        digest = Array(try row.blob(11))
     }
 
     /// What `digest` must be.
@@ -172,7 +182,7 @@ struct StoredCheckpoint {
             UInt64(bitPattern: checkpoint.consistentTime?.nanoseconds ?? 0),
             checkpoint.sourceState.messages, checkpoint.sourceState.bytes, checkpoint.sourceState.firstSequence,
             checkpoint.sourceState.lastSequence, UInt64(bitPattern: checkpoint.updated.nanoseconds),
-            UInt64(bitPattern: segments),
+            UInt64(bitPattern: segments), exactFrom,
         ] { numbers.appendBigEndian(number) }
         return SegmentDigest.fields("cistern checkpoint 1\n", [SegmentDigest.root(incarnation), numbers, head])
     }

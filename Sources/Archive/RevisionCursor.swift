@@ -16,7 +16,7 @@ public struct RevisionCursor: Sendable {
         while position == revisions.count {
             guard segment < state.segments.count else { return nil }
             let kept = state.segments[segment]
-            let columns = try state.reader.columns(kept, of: state.incarnation)
+            let columns = try state.snapshot.columns(kept, of: state.incarnation)
             revisions.removeAll(keepingCapacity: true)
             for index in 0..<columns.count where kept.contains(index) { revisions.append(columns.revisions[index]) }
             position = 0

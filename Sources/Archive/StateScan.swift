@@ -40,6 +40,7 @@ struct StateScan {
     private let mode: HistoryMode
     private let configurations: [ConfigurationRecord]
     private let removals: [Removal]
+    private var basis: StateBasis
 
     private var retained = RetainedEntries(policy: .unlimited)
     private var policies: [(revision: Revision, time: Timestamp, policy: RetainedEntries.Policy)] = []
@@ -60,6 +61,7 @@ struct StateScan {
         revision: Revision,
         selection: KeySelection,
         mode: HistoryMode,
+        basis: StateBasis,
         configurations: [ConfigurationRecord],
         removals: [Removal]
     ) {
@@ -67,12 +69,15 @@ struct StateScan {
         self.revision = revision
         self.selection = selection
         self.mode = mode
+        self.basis = basis
         self.configurations = configurations
         self.removals = removals
     }
 
     /// Reads the configurations; the first is taken to have been in force from the beginning.
     mutating func configure() throws {
+        // What is written down of a point was replayed when it was.
+        guard !basis.isRecorded else { return }
         policies = try configurations.map { ($0.revision, $0.time, try RetainedEntries.Policy(json: $0.json)) }
         guard let first = policies.first else { return }
         retained = RetainedEntries(policy: first.policy)
@@ -121,6 +126,7 @@ struct StateScan {
         let time = Timestamp(nanoseconds: segment.times[index])
         if nextPolicy < policies.count { changePolicies(before: entryRevision) }
         lastTime = time
+        guard mode == .full || basis.admits(ascending: entryRevision) else { return }
         guard key >= 0 else {
             if header.rollup == .everything, mode != .full { retained.clearAll() }
             return
@@ -143,9 +149,9 @@ struct StateScan {
                 time: time,
                 isPut: isPut,
                 size: size,
-                rollup: header.rollup,
-                lifetime: header.lifetime,
-                goneAt: removals.isEmpty ? nil : removal(of: entryRevision)
+                rollup: basis.isRecorded ? .nothing : header.rollup,
+                lifetime: basis.isRecorded ? nil : header.lifetime,
+                goneAt: removals.isEmpty || basis.isRecorded ? nil : removal(of: entryRevision)
             )
         )
     }
@@ -173,7 +179,7 @@ struct StateScan {
     }
 
     /// Ends the pass: applies what holds at the revision and the time, and marks the entries that are left.
-    mutating func finish(asOf time: Timestamp?, reader: ArchiveReader) throws -> BucketState {
+    mutating func finish(asOf time: Timestamp?) -> ScannedState {
         let time = time ?? lastTime ?? Timestamp(nanoseconds: 0)
         changePolicies(before: revision, by: time)
         var totals = (entries: full.entries, bytes: full.bytes, keys: isPut.count { $0 })
@@ -187,7 +193,7 @@ struct StateScan {
             totals = retained.totals
             mark()
         }
-        return BucketState(
+        return ScannedState(
             incarnation: incarnation,
             revision: revision,
             time: time,
@@ -195,8 +201,8 @@ struct StateScan {
             keys: totals.keys,
             bytes: totals.bytes,
             recentlyExpired: recentlyExpired,
-            configuration: policies.isEmpty ? nil : configurations[max(0, nextPolicy - 1)],
-            reader: reader,
+            configuration: configurations.last { $0.revision < revision || $0.revision == revision && $0.time <= time }
+                ?? configurations.first,
             segments: kept.filter { !$0.isEmpty }
         )
     }

@@ -1,0 +1,46 @@
+public import KVModel
+
+extension ArchiveWriter {
+    /// What a piece of work says of itself at its end, for the audit trail.
+    public struct AuditNote: Sendable {
+        /// The incarnation it was about, if one.
+        public var incarnation: IncarnationID?
+        /// The entries it moved or dropped.
+        public var entries = 0
+        /// The raw bytes of these.
+        public var bytes = 0
+        /// Whether it was stopped before its end.
+        public var isStopped = false
+
+        /// Nothing to say.
+        public init() {}
+    }
+
+    /// Does a piece of work with a line in the audit trail; what it throws is recorded, and thrown.
+    public func audited<Result>(
+        _ kind: String,
+        clock: () -> Timestamp = { .wallClock() },
+        _ work: (inout AuditNote) throws -> Result
+    ) throws -> Result {
+        let run = try beginRun(kind: kind, at: clock())
+        var note = AuditNote()
+        do {
+            let result = try work(&note)
+            try finishRun(
+                run,
+                outcome: note.isStopped ? .stopped : .succeeded,
+                incarnation: note.incarnation,
+                entries: note.entries,
+                bytes: note.bytes,
+                at: clock()
+            )
+            return result
+        } catch {
+            // What failed first is what counts: on a full disk not even this can be written.
+            do {
+                try finishRun(run, outcome: .failed, error: "\(error)", at: clock())
+            } catch {}
+            throw error
+        }
+    }
+}

@@ -1,0 +1,66 @@
+import GRDB
+import KVModel
+
+/// What a state is found from.
+///
+/// Before a prune, all states are replayed from the entries. After one, the entries up to a revision are those that
+/// the kept points held, and no others: the state at one of these points is what was written down of it, and later
+/// states are replayed from what was left in the bucket at the last of them. States in between are not known any more.
+enum StateBasis: Sendable {
+    /// All entries, replayed.
+    case everything
+    /// What is written down up to a revision, and all entries after it, replayed.
+    case replay(HeldRuns, through: Revision)
+    /// What is written down of the revision, as of this time.
+    case recorded(HeldRuns, Timestamp)
+
+    /// Whether an entry counts; to be asked with ascending revisions.
+    mutating func admits(ascending revision: Revision) -> Bool {
+        switch self {
+        case .everything: return true
+        case .replay(var held, let last):
+            guard revision <= last else { return true }
+            let admits = held.contains(ascending: revision)
+            self = .replay(held, through: last)
+            return admits
+        case .recorded(var held, let time):
+            let admits = held.contains(ascending: revision)
+            self = .recorded(held, time)
+            return admits
+        }
+    }
+
+    var isRecorded: Bool {
+        if case .recorded = self { true } else { false }
+    }
+}
+
+extension Database {
+    /// Throws `.noSuchPoint` if a prune has dropped what the state at a revision needs.
+    func checkAvailable(_ revision: Revision, _ incarnation: Incarnation, exactFrom: Revision) throws {
+        guard revision < exactFrom, try soundPoint(incarnation, at: revision) == nil else { return }
+        let kept = try points(incarnation.id, through: exactFrom).map(\.point)
+        let before = kept.last { $0.revision < revision }
+        let after = kept.first { $0.revision > revision }
+        let near = [before, after].compactMap { $0 }.map { "\($0.revision) (\($0.time))" }.joined(separator: " and ")
+        throw ArchiveError(
+            .noSuchPoint("a prune dropped revision \(revision) of bucket \(incarnation.bucket)"),
+            hint: "the nearest points that were kept: \(near)"
+        )
+    }
+
+    /// What the state at a revision is found from.
+    func basis(of revision: Revision, _ incarnation: Incarnation, exactFrom: Revision) throws -> StateBasis {
+        guard exactFrom > 0 else { return .everything }
+        try checkAvailable(revision, incarnation, exactFrom: exactFrom)
+        let point = min(revision, exactFrom)
+        guard let stored = try soundPoint(incarnation, at: point) else {
+            throw ArchiveError(
+                .corrupt("the point at revision \(point), from which bucket \(incarnation.bucket) goes on, is missing")
+            )
+        }
+        let held = try held(stored, incarnation)
+        return revision < exactFrom
+            ? .recorded(held, stored.point.time) : .replay(held, through: exactFrom)
+    }
+}
