@@ -69,7 +69,7 @@ private struct Verification {
             }
         }
         attempt(incarnation) {
-            _ = try db.removals(incarnation.id, seenThrough: .max)
+            _ = try db.removals(incarnation.id, seenThrough: .max, by: nil)
             return []
         }
         let end = checkSegments(of: incarnation, db)
