@@ -10,8 +10,8 @@ enum ArchiveFormat {
     /// Segments are blobs of megabytes: larger pages make shorter chains.
     static let pageSize = 8192
     static let tables = [
-        "incarnation", "configuration", "segment", "segment_data", "checkpoint", "point", "held", "removal", "tag",
-        "run",
+        "incarnation", "configuration", "segment", "segment_data", "checkpoint", "point", "held", "lost", "removal",
+        "tag", "run",
     ]
 
     static let schema = """
@@ -89,6 +89,12 @@ enum ArchiveFormat {
             runs BLOB NOT NULL,
             digest BLOB NOT NULL,
             UNIQUE (incarnation, point, ordinal)
+        ) STRICT;
+        CREATE TABLE lost (
+            id INTEGER PRIMARY KEY,
+            incarnation INTEGER NOT NULL REFERENCES incarnation (id),
+            first_revision INTEGER NOT NULL,
+            last_revision INTEGER NOT NULL
         ) STRICT;
         CREATE TABLE removal (
             id INTEGER PRIMARY KEY,

@@ -19,7 +19,7 @@ extension ArchiveReader {
             }
             let revision: Revision
             switch point {
-            case .newest: return newest
+            case .newest: revision = newest
             case .revision(let asked): revision = asked
             case .time(let time): return try Self.revision(at: time, in: incarnation, stored, db)
             case .tag(let name):

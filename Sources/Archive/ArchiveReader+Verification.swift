@@ -69,6 +69,9 @@ private struct Verification {
             _ = try db.removals(incarnation.id, seenThrough: .max)
             return []
         }
+        attempt(incarnation) {
+            try db.lost(incarnation.id).map { "revisions \($0.lowerBound) to \($0.upperBound) are lost" }
+        }
         let end = checkSegments(of: incarnation, db)
         guard let checkpoint else {
             if end.segments > 0 { add("there are segments but no checkpoint", incarnation) }
@@ -100,12 +103,7 @@ private struct Verification {
                     return ["the point at revision \(revision) lies beyond the newest consistent revision"]
                 }
                 guard revision <= checkpoint.exactFrom else { return [] }
-                var held = try db.held(sound, incarnation)
-                var found: Int64 = 0
-                for row in try db.segments(of: incarnation, through: revision) {
-                    let revisions = try db.columns(of: row, incarnation).revisions
-                    for revision in revisions where held.contains(ascending: revision) { found += 1 }
-                }
+                let found = try db.entries(of: db.held(sound, incarnation), incarnation)
                 guard found == sound.entries else {
                     return ["of \(sound.entries) entries held at the point of revision \(revision), \(found) are here"]
                 }
@@ -206,12 +204,13 @@ private struct Verification {
 
     /// Rows that belong to no incarnation.
     private static func strayRows(_ db: Database) throws -> [String] {
-        let strays = try ["configuration", "segment", "checkpoint", "point", "held", "removal", "tag"].compactMap {
-            table in
-            let sql = "SELECT count(*) FROM \(table) WHERE incarnation NOT IN (SELECT id FROM incarnation)"
-            let count = try db.integer(sql)
-            return count == 0 ? nil : "\(count) rows of table \(table) belong to no incarnation"
-        }
+        let strays = try ["configuration", "segment", "checkpoint", "point", "held", "lost", "removal", "tag"]
+            .compactMap {
+                table in
+                let sql = "SELECT count(*) FROM \(table) WHERE incarnation NOT IN (SELECT id FROM incarnation)"
+                let count = try db.integer(sql)
+                return count == 0 ? nil : "\(count) rows of table \(table) belong to no incarnation"
+            }
         let orphans = try db.integer("SELECT count(*) FROM segment_data WHERE id NOT IN (SELECT data FROM segment)")
         return strays + (orphans == 0 ? [] : ["\(orphans) rows of table segment_data belong to no segment"])
     }

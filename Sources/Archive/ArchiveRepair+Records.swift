@@ -1,0 +1,83 @@
+import Foundation
+import GRDB
+import KVModel
+
+extension ArchiveRepair {
+    /// Saves what is not segments: configurations, points and what they held, removals, tags, older losses.
+    func saveRecords(
+        _ incarnation: Incarnation,
+        _ checkpoint: StoredCheckpoint,
+        _ points: [StoredPoint],
+        _ db: Database
+    ) throws {
+        let id = incarnation.id.rawValue
+        var known: Set<[UInt8]> = []
+        let configurations = of(incarnation, "configuration", "revision, time, json, digest").compactMap { row in
+            try? StoredConfiguration(row)
+        }
+        for stored in configurations.sorted(by: { $0.record.revision < $1.record.revision })
+        where stored.digest == StoredConfiguration.digest(stored.record, incarnation)
+            && known.insert(stored.digest).inserted
+        {
+            try db.execute(
+                sql: "INSERT INTO configuration (incarnation, revision, time, json, digest) VALUES (?, ?, ?, ?, ?)",
+                arguments: [
+                    id, try stored.record.revision.stored(), stored.record.time.nanoseconds, stored.record.json,
+                    Data(stored.digest),
+                ]
+            )
+        }
+        for point in points { try db.save(point, incarnation.id) }
+        try copy("held", "point, ordinal, runs, digest", of: incarnation, db) { row in
+            points.contains { (try? row.revision(0)) == $0.point.revision && $0.rows > 0 }
+        }
+        try copy("lost", "first_revision, last_revision", of: incarnation, db)
+        try copy("removal", "first_revision, last_revision, seen_revision, seen_time", of: incarnation, db)
+        try copy("tag", "name, revision, time, note, created", of: incarnation, db) { row in
+            try row.revision(1) <= checkpoint.checkpoint.resumeRevision
+        }
+        // What is written down of a point and is not whole is worth nothing; without it, the point is refused.
+        for point in points where point.point.revision < checkpoint.exactFrom {
+            do {
+                _ = try db.held(point, incarnation)
+            } catch let error as ArchiveError {
+                guard case .corrupt = error.code else { throw error }
+                try db.releaseHeld(at: point.point.revision, incarnation.id)
+            }
+        }
+    }
+
+    /// Saves the audit trail.
+    func saveRuns(_ db: Database) throws {
+        let columns = """
+            id, kind, incarnation, started, finished, from_revision, to_revision, entries, bytes, outcome, error
+            """
+        for row in salvage.rows(of: "run", columns) where ArchiveRun.Outcome(rawValue: try row.text(9)) != nil {
+            let known = try row.isNull(2) ? 1 : db.integer("SELECT count(*) FROM incarnation WHERE id = ?", [row[2]])
+            guard known == 1 else { continue }
+            try db.execute(
+                sql: "INSERT OR IGNORE INTO run (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                arguments: StatementArguments((0..<11).map { row[$0] })
+            )
+        }
+    }
+
+    private func copy(
+        _ table: String,
+        _ columns: String,
+        of incarnation: Incarnation,
+        _ db: Database,
+        where isWanted: (StoredRow) throws -> Bool = { _ in true }
+    ) throws {
+        let count = columns.split(separator: ",").count
+        let places = Array(repeating: "?", count: count + 1).joined(separator: ", ")
+        var known: Set<[DatabaseValue]> = []
+        for row in of(incarnation, table, columns)
+        where (try? isWanted(row)) ?? false && known.insert((0..<count).map { row[$0] }).inserted {
+            try db.execute(
+                sql: "INSERT OR IGNORE INTO \(table) (incarnation, \(columns)) VALUES (\(places))",
+                arguments: StatementArguments([incarnation.id.rawValue.databaseValue] + (0..<count).map { row[$0] })
+            )
+        }
+    }
+}
