@@ -94,7 +94,8 @@ enum ArchiveFormat {
             id INTEGER PRIMARY KEY,
             incarnation INTEGER NOT NULL REFERENCES incarnation (id),
             first_revision INTEGER NOT NULL,
-            last_revision INTEGER NOT NULL
+            last_revision INTEGER NOT NULL,
+            digest BLOB NOT NULL
         ) STRICT;
         CREATE TABLE removal (
             id INTEGER PRIMARY KEY,
@@ -102,7 +103,8 @@ enum ArchiveFormat {
             first_revision INTEGER NOT NULL,
             last_revision INTEGER NOT NULL,
             seen_revision INTEGER NOT NULL,
-            seen_time INTEGER NOT NULL
+            seen_time INTEGER NOT NULL,
+            digest BLOB NOT NULL
         ) STRICT;
         CREATE INDEX removal_by_revision ON removal (incarnation, first_revision);
         CREATE TABLE tag (
@@ -112,6 +114,7 @@ enum ArchiveFormat {
             time INTEGER,
             note TEXT NOT NULL,
             created INTEGER NOT NULL,
+            digest BLOB NOT NULL,
             PRIMARY KEY (incarnation, name)
         ) STRICT;
         CREATE TABLE run (
@@ -125,7 +128,8 @@ enum ArchiveFormat {
             entries INTEGER NOT NULL,
             bytes INTEGER NOT NULL,
             outcome TEXT NOT NULL,
-            error TEXT
+            error TEXT,
+            digest BLOB NOT NULL
         ) STRICT;
         """
 

@@ -147,7 +147,7 @@ extension Database {
             mode: historyMode,
             basis: basis,
             configurations: try configurations(incarnation.id).map(\.record),
-            removals: try removals(incarnation.id, seenThrough: revision)
+            removals: try removals(incarnation, seenThrough: revision)
         )
         try scan.configure()
         for row in try segments(of: incarnation, through: revision) {
@@ -176,13 +176,15 @@ extension Database {
     }
 
     /// The removals seen up to a revision, by their first revision.
-    func removals(_ id: IncarnationID, seenThrough revision: Revision) throws -> [Removal] {
+    func removals(_ incarnation: Incarnation, seenThrough revision: Revision) throws -> [Removal] {
         let sql = """
-            SELECT first_revision, last_revision, seen_revision FROM removal WHERE incarnation = ?
+            SELECT first_revision, last_revision, seen_revision, seen_time, digest FROM removal WHERE incarnation = ?
             AND seen_revision <= ? ORDER BY first_revision
             """
-        return try rows(sql, [id.rawValue, Int64(clamping: revision)]).map { row in
-            Removal(first: try row.revision(0), last: try row.revision(1), seenAt: try row.revision(2))
+        let root = SegmentDigest.root(incarnation)
+        return try rows(sql, [incarnation.id.rawValue, Int64(clamping: revision)]).map { row in
+            try row.check(SegmentDigest.removal, root, count: 4, "a removal of bucket \(incarnation.bucket)")
+            return Removal(first: try row.revision(0), last: try row.revision(1), seenAt: try row.revision(2))
         }
     }
 }

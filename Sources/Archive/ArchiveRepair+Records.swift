@@ -28,14 +28,22 @@ extension ArchiveRepair {
             )
         }
         for point in points { try db.save(point, incarnation.id) }
-        try copy("held", "point, ordinal, runs, digest", of: incarnation, db) { row in
-            points.contains { (try? row.revision(0)) == $0.point.revision && $0.rows > 0 }
+        for row in of(incarnation, "held", "point, ordinal, runs, digest")
+        where points.contains(where: { (try? row.revision(0)) == $0.point.revision && $0.rows > 0 }) {
+            try db.execute(
+                sql: "INSERT OR IGNORE INTO held (incarnation, point, ordinal, runs, digest) VALUES (?, ?, ?, ?, ?)",
+                arguments: [id, row[0], row[1], row[2], row[3]]
+            )
         }
-        try copy("lost", "first_revision, last_revision", of: incarnation, db)
-        try copy("removal", "first_revision, last_revision, seen_revision, seen_time", of: incarnation, db)
-        try copy("tag", "name, revision, time, note, created", of: incarnation, db) { row in
-            try row.revision(1) <= checkpoint.checkpoint.resumeRevision
-        }
+        try copy("lost", "first_revision, last_revision", SegmentDigest.lost, of: incarnation, db)
+        try copy(
+            "removal",
+            "first_revision, last_revision, seen_revision, seen_time",
+            SegmentDigest.removal,
+            of: incarnation,
+            db
+        )
+        try copy("tag", "name, revision, time, note, created", SegmentDigest.tag, of: incarnation, db)
         // What is written down of a point and is not whole is worth nothing; without it, the point is refused.
         for point in points where point.point.revision < checkpoint.exactFrom {
             do {
@@ -49,35 +57,32 @@ extension ArchiveRepair {
 
     /// Saves the audit trail.
     func saveRuns(_ db: Database) throws {
-        let columns = """
-            id, kind, incarnation, started, finished, from_revision, to_revision, entries, bytes, outcome, error
-            """
-        for row in salvage.rows(of: "run", columns) where ArchiveRun.Outcome(rawValue: try row.text(9)) != nil {
+        let columns = ArchiveRun.columns + ", digest"
+        for row in salvage.rows(of: "run", columns) where row.isWritten(SegmentDigest.run, [], count: 11) {
             let known = try row.isNull(2) ? 1 : db.integer("SELECT count(*) FROM incarnation WHERE id = ?", [row[2]])
             guard known == 1 else { continue }
             try db.execute(
-                sql: "INSERT OR IGNORE INTO run (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                arguments: StatementArguments((0..<11).map { row[$0] })
+                sql: "INSERT OR IGNORE INTO run (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                arguments: StatementArguments((0..<12).map { row[$0] })
             )
         }
     }
 
+    /// Saves the rows of a table that are what was written, each once.
     private func copy(
         _ table: String,
         _ columns: String,
+        _ label: String,
         of incarnation: Incarnation,
-        _ db: Database,
-        where isWanted: (StoredRow) throws -> Bool = { _ in true }
+        _ db: Database
     ) throws {
         let count = columns.split(separator: ",").count
-        let places = Array(repeating: "?", count: count + 1).joined(separator: ", ")
+        let root = SegmentDigest.root(incarnation)
         var known: Set<[DatabaseValue]> = []
-        for row in of(incarnation, table, columns)
-        where (try? isWanted(row)) ?? false && known.insert((0..<count).map { row[$0] }).inserted {
-            try db.execute(
-                sql: "INSERT OR IGNORE INTO \(table) (incarnation, \(columns)) VALUES (\(places))",
-                arguments: StatementArguments([incarnation.id.rawValue.databaseValue] + (0..<count).map { row[$0] })
-            )
+        for row in of(incarnation, table, columns + ", digest") {
+            let values = (0..<count).map { row[$0] }
+            guard row.isWritten(label, root, count: count), known.insert(values).inserted else { continue }
+            try db.insert(into: table, columns, values, label, of: incarnation, orIgnore: true)
         }
     }
 }

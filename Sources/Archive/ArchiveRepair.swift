@@ -168,11 +168,12 @@ public struct ArchiveRepair {
             try db.save(&stored, incarnation)
             try saveRecords(incarnation, stored, points, db)
             for range in report.lost where !acceptsLoss {
-                try db.execute(
-                    sql: "INSERT INTO lost (incarnation, first_revision, last_revision) VALUES (?, ?, ?)",
-                    arguments: [
-                        incarnation.id.rawValue, try range.lowerBound.stored(), try range.upperBound.stored(),
-                    ]
+                try db.insert(
+                    into: "lost",
+                    "first_revision, last_revision",
+                    [try range.lowerBound.stored().databaseValue, try range.upperBound.stored().databaseValue],
+                    SegmentDigest.lost,
+                    of: incarnation
                 )
             }
             for point in try db.points(incarnation.id).map(\.point) {

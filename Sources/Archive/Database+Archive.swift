@@ -48,9 +48,13 @@ extension Database {
     }
 
     func tags(_ id: IncarnationID) throws -> [ArchiveTag] {
-        let sql = "SELECT name, revision, time, note, created FROM tag WHERE incarnation = ? ORDER BY revision, name"
+        let sql =
+            "SELECT name, revision, time, note, created, digest FROM tag WHERE incarnation = ? ORDER BY revision, name"
+        let incarnation = try incarnation(id)
+        let root = SegmentDigest.root(incarnation)
         return try rows(sql, [id.rawValue]).map { row in
-            ArchiveTag(
+            try row.check(SegmentDigest.tag, root, count: 5, "a tag of bucket \(incarnation.bucket)")
+            return ArchiveTag(
                 name: try row.text(0),
                 incarnation: id,
                 revision: try row.revision(1),
@@ -63,14 +67,14 @@ extension Database {
 
     func runs() throws -> [ArchiveRun] {
         let sql = """
-            SELECT id, kind, incarnation, started, finished, from_revision, to_revision, entries, bytes, outcome, error
-            FROM run ORDER BY id
+            SELECT \(ArchiveRun.columns), digest FROM run ORDER BY id
             """
         return try rows(sql).map { row in
             let outcome = try row.text(9)
             guard let known = ArchiveRun.Outcome(rawValue: outcome) else {
                 throw ArchiveError(.corrupt("\"\(outcome)\" is no outcome of a run"))
             }
+            try row.check(SegmentDigest.run, [], count: 11, "run \(try row.integer(0))")
             return ArchiveRun(
                 id: RunID(rawValue: try row.integer(0)),
                 kind: try row.text(1),

@@ -51,9 +51,11 @@ extension Database {
     }
 
     /// The revisions that a repair found lost, ascending.
-    func lost(_ id: IncarnationID) throws -> [ClosedRange<Revision>] {
-        let sql = "SELECT first_revision, last_revision FROM lost WHERE incarnation = ? ORDER BY first_revision"
-        return try rows(sql, [id.rawValue]).map { row in
+    func lost(_ incarnation: Incarnation) throws -> [ClosedRange<Revision>] {
+        let sql = "SELECT first_revision, last_revision, digest FROM lost WHERE incarnation = ? ORDER BY first_revision"
+        let root = SegmentDigest.root(incarnation)
+        return try rows(sql, [incarnation.id.rawValue]).map { row in
+            try row.check(SegmentDigest.lost, root, count: 2, "a lost range of bucket \(incarnation.bucket)")
             let (first, last) = (try row.revision(0), try row.revision(1))
             guard first <= last else { throw ArchiveError(.corrupt("a range of lost revisions ends before it begins")) }
             return first...last
@@ -62,7 +64,7 @@ extension Database {
 
     /// Throws `.noSuchPoint` if the state at a revision needs entries that damage took.
     private func checkNotLost(_ revision: Revision, _ incarnation: Incarnation, exactFrom: Revision) throws {
-        let lost = try lost(incarnation.id).filter { $0.lowerBound <= revision }
+        let lost = try lost(incarnation).filter { $0.lowerBound <= revision }
         guard let first = lost.first else { return }
         // What is written down of a point tells whether anything of it is missing.
         if exactFrom > 0, revision < exactFrom || lost.allSatisfy({ $0.upperBound <= exactFrom }),
