@@ -44,6 +44,7 @@ let package = Package(
         ),
         .target(name: "KVModel", swiftSettings: strict),
         .target(name: "Schedule", swiftSettings: strict),
+        .target(name: "StreamSnapshot", dependencies: ["KVModel"], swiftSettings: strict),
         .target(name: "NATSProtocol", dependencies: [nioCore], swiftSettings: strict),
         .target(
             name: "NATSClient",
@@ -70,7 +71,9 @@ let package = Package(
         ),
         .target(
             name: "Replication",
-            dependencies: ["KeyValue", "JetStream", "NATSClient", "Archive", "KVModel", crypto, logging],
+            dependencies: [
+                "KeyValue", "JetStream", "NATSClient", "Archive", "StreamSnapshot", "KVModel", crypto, logging,
+            ],
             swiftSettings: strict
         ),
         .target(
@@ -86,6 +89,11 @@ let package = Package(
         .testTarget(name: "TestSupportTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(name: "KVModelTests", dependencies: ["KVModel"], swiftSettings: strict),
         .testTarget(name: "ScheduleTests", dependencies: ["Schedule"], swiftSettings: strict),
+        .testTarget(
+            name: "StreamSnapshotTests",
+            dependencies: ["StreamSnapshot", "KVModel", "TestSupport"],
+            swiftSettings: strict
+        ),
         .testTarget(name: "NATSProtocolTests", dependencies: ["NATSProtocol", nioCore], swiftSettings: strict),
         .testTarget(
             name: "NATSClientTests",
@@ -111,7 +119,7 @@ let package = Package(
             name: "ReplicationTests",
             dependencies: [
                 "Replication", "KeyValue", "JetStream", "NATSClient", "NATSProtocol", "Archive", "KVModel",
-                "TestSupport",
+                "StreamSnapshot", "TestSupport",
                 logging,
             ],
             swiftSettings: strict

@@ -140,6 +140,7 @@ extension Database {
                 .noSuchPoint("revision \(revision) is kept as it was at \(recorded), and as of no other time")
             )
         }
+        let time = try time ?? provedTime(of: revision, incarnation, stored, basis)
         var scan = StateScan(
             incarnation: incarnation,
             revision: revision,
@@ -147,7 +148,7 @@ extension Database {
             mode: historyMode,
             basis: basis,
             configurations: try configurations(incarnation.id).map(\.record),
-            removals: try removals(incarnation, seenThrough: revision)
+            removals: try removals(incarnation, seenThrough: revision, by: time)
         )
         try scan.configure()
         for row in try segments(of: incarnation, through: revision) {
@@ -158,7 +159,7 @@ extension Database {
             }
             try scan.add(row, try columns(of: row, incarnation))
         }
-        return scan.finish(asOf: try time ?? provedTime(of: revision, incarnation, stored, basis))
+        return scan.finish(asOf: time)
     }
 
     /// When the state at a revision was proved, if it was.
@@ -175,14 +176,20 @@ extension Database {
         return try tag?.time ?? soundPoint(incarnation, at: revision)?.point.time
     }
 
-    /// The removals seen up to a revision, by their first revision.
-    func removals(_ incarnation: Incarnation, seenThrough revision: Revision) throws -> [Removal] {
+    /// The removals seen before a revision, and at it by a time, by their first revision.
+    func removals(
+        _ incarnation: Incarnation,
+        seenThrough revision: Revision,
+        by time: Timestamp?
+    ) throws -> [Removal] {
         let sql = """
             SELECT first_revision, last_revision, seen_revision, seen_time, digest FROM removal WHERE incarnation = ?
-            AND seen_revision <= ? ORDER BY first_revision
+            AND (seen_revision < ? OR seen_revision = ? AND seen_time <= ?) ORDER BY first_revision
             """
+        let revision = Int64(clamping: revision)
+        let time = time?.nanoseconds ?? .max
         let root = SegmentDigest.root(incarnation)
-        return try rows(sql, [incarnation.id.rawValue, Int64(clamping: revision)]).map { row in
+        return try rows(sql, [incarnation.id.rawValue, revision, revision, time]).map { row in
             try row.check(SegmentDigest.removal, root, count: 4, "a removal of bucket \(incarnation.bucket)")
             return Removal(first: try row.revision(0), last: try row.revision(1), seenAt: try row.revision(2))
         }

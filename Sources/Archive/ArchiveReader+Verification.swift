@@ -66,7 +66,7 @@ private struct Verification {
             }
         }
         attempt(incarnation) {
-            _ = try db.removals(incarnation, seenThrough: .max)
+            _ = try db.removals(incarnation, seenThrough: .max, by: nil)
             // A changed number may hide one from that.
             let hidden = try db.integer("SELECT count(*) FROM removal WHERE seen_revision < 0")
             return hidden == 0 ? [] : ["a removal was seen at a negative revision"]

@@ -100,12 +100,6 @@ public final class ArchiveReader: Sendable {
         try read { try $0.configurations(id).map(\.record) }
     }
 
-    /// The configuration in force at a revision: the last one recorded up to there, else the first one.
-    public func configuration(of id: IncarnationID, at revision: Revision) throws -> ConfigurationRecord? {
-        let all = try configurations(of: id)
-        return all.last { $0.revision <= revision } ?? all.first
-    }
-
     /// The tags of an incarnation, by revision.
     public func tags(of id: IncarnationID) throws -> [ArchiveTag] {
         try read { try $0.tags(id) }

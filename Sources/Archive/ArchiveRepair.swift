@@ -45,7 +45,7 @@ public struct ArchiveRepair {
                 report.buckets.append(try save(incarnation, isNameLost, writer))
             }
             try writer.write { try self.saveRuns($0) }
-            try writer.audited("repair", clock: { now }) { note in
+            try writer.audited("repair", now: now) { note in
                 note.entries = report.buckets.reduce(0) { $0 + $1.entries }
             }
             try writer.close()

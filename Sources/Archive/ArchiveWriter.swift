@@ -93,6 +93,11 @@ public final class ArchiveWriter: Sendable {
         }
     }
 
+    /// A reader of the same archive, beside this writer.
+    public func makeReader() throws -> ArchiveReader {
+        try ArchiveReader.open(path: path)
+    }
+
     func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
         try ArchiveError.wrapping(path) { try database.read(body) }
     }

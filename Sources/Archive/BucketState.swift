@@ -37,8 +37,14 @@ public struct BucketState: Sendable {
     public let keys: Int
     /// Bytes of keys, header blocks and values.
     public let bytes: Int
+    /// How many entries expired so shortly before `time` that a server may not have noticed yet: it looks about once a
+    /// second.
+    public let recentlyExpired: Int
     /// The configuration in force, the server's full JSON; nil if none was recorded.
     public let configuration: ConfigurationRecord?
+
+    /// How long before `time` counts as shortly, in nanoseconds.
+    static let expiryLag: Int64 = 5_000_000_000
 
     let snapshot: ArchiveSnapshot
     let segments: [KeptSegment]
@@ -50,6 +56,7 @@ public struct BucketState: Sendable {
         entries = scan.entries
         keys = scan.keys
         bytes = scan.bytes
+        recentlyExpired = scan.recentlyExpired
         configuration = scan.configuration
         segments = scan.segments
         self.snapshot = snapshot
@@ -69,6 +76,7 @@ struct ScannedState: Sendable {
     let entries: Int
     let keys: Int
     let bytes: Int
+    let recentlyExpired: Int
     let configuration: ConfigurationRecord?
     let segments: [KeptSegment]
 }

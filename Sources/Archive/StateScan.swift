@@ -43,7 +43,7 @@ struct StateScan {
     private var basis: StateBasis
 
     private var retained = RetainedEntries(policy: .unlimited)
-    private var policies: [(revision: Revision, policy: RetainedEntries.Policy)] = []
+    private var policies: [(revision: Revision, time: Timestamp, policy: RetainedEntries.Policy)] = []
     private var nextPolicy = 0
     private var nextRemoval = 0
     private var openRemovals: [Removal] = []
@@ -76,11 +76,10 @@ struct StateScan {
 
     /// Reads the configurations; the first is taken to have been in force from the beginning.
     mutating func configure() throws {
-        // What is written down of a point was replayed when it was.
-        guard !basis.isRecorded else { return }
-        policies = try configurations.map { ($0.revision, try RetainedEntries.Policy(json: $0.json)) }
+        policies = try configurations.map { ($0.revision, $0.time, try RetainedEntries.Policy(json: $0.json)) }
         guard let first = policies.first else { return }
-        retained = RetainedEntries(policy: first.policy)
+        // What is written down of a point was replayed when it was; only its configuration is still to be found.
+        if !basis.isRecorded { retained = RetainedEntries(policy: first.policy) }
         nextPolicy = 1
     }
 
@@ -124,7 +123,7 @@ struct StateScan {
     ) {
         let entryRevision = segment.revisions[index]
         let time = Timestamp(nanoseconds: segment.times[index])
-        if nextPolicy < policies.count { changePolicies(through: entryRevision - 1) }
+        if nextPolicy < policies.count { changePolicies(before: entryRevision) }
         lastTime = time
         guard mode == .full || basis.admits(ascending: entryRevision) else { return }
         guard key >= 0 else {
@@ -156,12 +155,16 @@ struct StateScan {
         )
     }
 
-    private mutating func changePolicies(through last: Revision) {
-        while nextPolicy < policies.count, policies[nextPolicy].revision <= last {
+    /// Takes over the configurations observed before a revision, and at it by a time.
+    private mutating func changePolicies(before revision: Revision, by time: Timestamp? = nil) {
+        while nextPolicy < policies.count {
             let next = policies[nextPolicy]
+            let isObserved = next.revision == revision && time.map { next.time <= $0 } ?? false
+            guard next.revision < revision || isObserved else { break }
             // Times are the entries': when exactly the server took the configuration is not known.
-            retained.change(next.policy, after: next.revision, at: lastTime ?? Timestamp(nanoseconds: .min))
             nextPolicy += 1
+            guard !basis.isRecorded else { continue }
+            retained.change(next.policy, after: next.revision, at: lastTime ?? Timestamp(nanoseconds: .min))
         }
     }
 
@@ -177,11 +180,15 @@ struct StateScan {
 
     /// Ends the pass: applies what holds at the revision and the time, and marks the entries that are left.
     mutating func finish(asOf time: Timestamp?) -> ScannedState {
-        changePolicies(through: revision)
         let time = time ?? lastTime ?? Timestamp(nanoseconds: 0)
+        changePolicies(before: revision, by: time)
         var totals = (entries: full.entries, bytes: full.bytes, keys: isPut.count { $0 })
+        var recentlyExpired = 0
         if mode != .full {
+            retained.settle(revision: revision, time: time.adding(nanoseconds: -BucketState.expiryLag))
+            let before = retained.totals.entries
             retained.settle(revision: revision, time: time)
+            recentlyExpired = before - retained.totals.entries
             if mode == .latest { retained.keepLatestPuts() }
             totals = retained.totals
             mark()
@@ -193,7 +200,8 @@ struct StateScan {
             entries: totals.entries,
             keys: totals.keys,
             bytes: totals.bytes,
-            configuration: configurations.last { $0.revision <= revision } ?? configurations.first,
+            recentlyExpired: recentlyExpired,
+            configuration: policies.isEmpty ? nil : configurations[max(0, nextPolicy - 1)],
             segments: kept.filter { !$0.isEmpty }
         )
     }

@@ -19,6 +19,8 @@ public struct Capture: Sendable {
         public var follows = false
         /// How often a following capture commits what it has.
         public var commitInterval: Duration = .seconds(1)
+        /// How often a following capture looks for entries that vanished without a message saying so.
+        public var accountInterval: Duration = .seconds(300)
         /// For how long to look for a consistent revision on a busy bucket once all that was there has been read.
         public var probeLimit: Duration = .seconds(30)
         /// For how long to try to reach a lost server again; nil for ever.
@@ -69,7 +71,7 @@ public struct Capture: Sendable {
             incarnation.id,
             json: bucket.info.configurationText,
             revision: from,
-            time: .wallClock()
+            time: bucket.info.serverTime ?? .wallClock()
         )
         let run = try writer.beginRun(kind: "backup", incarnation: incarnation.id, fromRevision: from, at: .wallClock())
         var session = try await CaptureSession(

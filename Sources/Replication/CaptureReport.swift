@@ -1,3 +1,4 @@
+public import Archive
 public import KVModel
 
 /// How far a capture has come, for a progress line.
@@ -57,6 +58,8 @@ public struct CaptureReport: Sendable {
     public var sourceMessages: UInt64
     /// Entries found to be gone from the source without a message saying so.
     public var removals: Int
+    /// What the archive holds at the consistent revision; nil unless a capture that does not follow came to its end.
+    public var state: BucketState?
     /// How long it took.
     public var duration: Duration
 }

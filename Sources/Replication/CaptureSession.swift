@@ -8,21 +8,25 @@ import NATSClient
 struct CaptureSession {
     private(set) var committer: SegmentCommitter
     private(set) var received = CaptureProgress()
-    private let bucket: Bucket
-    private let writer: ArchiveWriter
-    private let incarnation: Incarnation
-    private let options: Capture.Options
+    let bucket: Bucket
+    let writer: ArchiveWriter
+    let incarnation: Incarnation
+    let options: Capture.Options
     private let progress: @Sendable (CaptureProgress) -> Void
-    private let watch: Watch
+    private var watch: Watch
     private let from: Revision
     private let clock = ContinuousClock()
     private let started: ContinuousClock.Instant
     private var builder: SegmentBuilder
     private var lastRevision: Revision
-    private var state: StreamInfo.State
-    private var consistent: (revision: Revision, time: Timestamp)?
-    private var removals = 0
+    private(set) var state: StreamInfo.State
+    /// A revision at which nothing was pending; what the bucket holds there may still differ from what is expected.
+    private(set) var consistent: (revision: Revision, time: Timestamp)?
+    /// The newest revision at which the archive holds the bucket exactly.
+    private var proved: (revision: Revision, time: Timestamp)?
     private var configuration: String?
+    private var interruptions = 0
+    var removals = RemovalAccount()
 
     init(
         bucket: Bucket,
@@ -42,18 +46,35 @@ struct CaptureSession {
         lastRevision = from
         state = bucket.info.state
         if let revision = checkpoint?.consistentRevision, let time = checkpoint?.consistentTime {
-            consistent = (revision, time)
+            proved = (revision, time)
         }
         builder = SegmentBuilder(limits: .init(rawBytes: options.segmentBytes))
         committer = SegmentCommitter(writer: writer, incarnation: incarnation.id, committedRevision: from)
-        var watchOptions = WatchOptions()
-        watchOptions.start = .sequence(from + 1)
-        watchOptions.patience = options.patience
-        watchOptions.created = bucket.info.created
-        watch = try await bucket.watch(watchOptions)
+        watch = try await Self.watch(bucket, after: from, options)
         received.pending = await watch.initiallyPending
         received.committedRevision = from
-        received.consistentRevision = consistent?.revision
+        received.consistentRevision = proved?.revision
+    }
+
+    private static func watch(
+        _ bucket: Bucket,
+        after revision: Revision,
+        _ options: Capture.Options
+    ) async throws -> Watch {
+        var watchOptions = WatchOptions()
+        watchOptions.start = .sequence(revision + 1)
+        watchOptions.patience = options.patience
+        watchOptions.created = bucket.info.created
+        return try await bucket.watch(watchOptions)
+    }
+
+    /// Does other reading while no watch is open: one that nobody reads fills up, and then holds up the connection.
+    mutating func withoutWatch<Result>(_ work: () async throws -> Result) async throws -> Result {
+        await watch.stop()
+        interruptions += await watch.restarts
+        let result = try await work()
+        watch = try await Self.watch(bucket, after: lastRevision, options)
+        return result
     }
 
     /// Reads until the end that the options ask for; whatever ends it, what was received is committed.
@@ -82,13 +103,14 @@ struct CaptureSession {
             created: incarnation.created,
             fromRevision: from,
             resumeRevision: committer.committedRevision,
-            consistentRevision: consistent?.revision,
+            consistentRevision: proved?.revision,
             entries: received.entries,
             bytes: received.bytes,
             segments: committer.segments,
             interruptions: received.interruptions,
             sourceMessages: state.messages,
-            removals: removals,
+            removals: removals.found,
+            state: removals.state,
             duration: started.duration(to: clock.now)
         )
     }
@@ -99,7 +121,9 @@ struct CaptureSession {
         while true {
             if isCaughtUp {
                 switch try await probe() {
-                case .consistent: return .complete
+                case .consistent:
+                    if try await account() { return .complete }
+                    continue
                 case .unreachable: probingSince = nil
                 case .notYet:
                     let now = clock.now
@@ -119,24 +143,38 @@ struct CaptureSession {
 
     private mutating func follow() async throws -> CaptureReport.Outcome {
         var nextCommit = clock.now.advanced(by: options.commitInterval)
+        var nextAccount = clock.now
         var isProbeDue = true
         while true {
             let now = clock.now
-            let wait =
-                isProbeDue || !builder.isEmpty ? max(.milliseconds(1), now.duration(to: nextCommit)) : .seconds(3600)
-            let batch = try await watch.next(timeout: wait)
+            let wait = isProbeDue || !builder.isEmpty ? now.duration(to: nextCommit) : now.duration(to: nextAccount)
+            let batch = try await watch.next(timeout: max(.milliseconds(1), wait))
             if let batch {
                 if builder.isEmpty { nextCommit = clock.now.advanced(by: options.commitInterval) }
                 try await take(batch)
                 isProbeDue = true
             }
             // Probing at every caught-up batch would cost a request for each write of a quiet bucket.
-            if clock.now >= nextCommit {
-                if isProbeDue, batch?.isCaughtUp ?? true { isProbeDue = try await probe() != .consistent }
-                try await commit()
-                nextCommit = clock.now.advanced(by: options.commitInterval)
+            guard clock.now >= nextCommit else { continue }
+            let isAccountDue = clock.now >= nextAccount
+            if isProbeDue || isAccountDue, batch?.isCaughtUp ?? true, try await probe() == .consistent {
+                isProbeDue = false
+                if isAccountDue, state != removals.source {
+                    isProbeDue = try await !account()
+                } else {
+                    prove()
+                }
+                if isAccountDue, !isProbeDue { nextAccount = clock.now.advanced(by: options.accountInterval) }
             }
+            try await commit()
+            nextCommit = clock.now.advanced(by: options.commitInterval)
         }
+    }
+
+    /// The consistent revision just found is one at which the archive holds the bucket exactly.
+    mutating func prove() {
+        proved = consistent
+        received.consistentRevision = consistent?.revision
     }
 
     private mutating func take(_ batch: WatchBatch) async throws {
@@ -148,7 +186,7 @@ struct CaptureSession {
         received.bytes += UInt64(builder.rawBytes - before)
         received.pending = batch.pending
         if builder.isFull { try await commit() }
-        received.interruptions = await watch.restarts
+        received.interruptions = interruptions + (await watch.restarts)
         received.committedRevision = committer.committedRevision
         progress(received)
     }
@@ -198,16 +236,15 @@ struct CaptureSession {
         }
         state = info.state
         consistent = (last, info.serverTime ?? .wallClock())
-        received.consistentRevision = last
         configuration = try info.configurationText
         return .consistent
     }
 
-    private mutating func commit() async throws {
+    mutating func commit() async throws {
         let checkpoint = Checkpoint(
             resumeRevision: lastRevision,
-            consistentRevision: consistent?.revision,
-            consistentTime: consistent?.time,
+            consistentRevision: proved?.revision,
+            consistentTime: proved?.time,
             sourceState: Checkpoint.SourceState(
                 messages: state.messages,
                 bytes: state.bytes,
@@ -222,12 +259,12 @@ struct CaptureSession {
         try await committer.commit(full, checkpoint, waits: isFinal || !full.isFull)
         received.committedRevision = committer.committedRevision
         // Only after the commit: a configuration must never lie beyond what the archive holds.
-        if let configuration, committer.committedRevision == lastRevision {
+        if let configuration, let consistent, committer.committedRevision == lastRevision {
             try writer.recordConfiguration(
                 incarnation.id,
                 json: configuration,
                 revision: lastRevision,
-                time: .wallClock()
+                time: consistent.time
             )
             self.configuration = nil
         }

@@ -49,7 +49,13 @@ public struct Restore: Sendable {
     public func prepare() async throws -> Prepared {
         let incarnation = try chosenIncarnation()
         let revision = try reader.resolve(options.point, in: incarnation.id)
-        let archived = try archivedConfiguration(incarnation, at: revision)
+        let state = try reader.state(
+            of: incarnation.id,
+            at: revision,
+            filter: options.filter,
+            historyMode: options.history
+        )
+        let archived = try archivedConfiguration(state)
         let bucket = options.newName ?? incarnation.bucket
         var wanted = archived
         wanted.rename(to: bucket)
@@ -71,12 +77,6 @@ public struct Restore: Sendable {
             target: target.map { .init(configuration: $0.configuration, messages: $0.info.state.messages) },
             marker: marker,
             options: options
-        )
-        let state = try reader.state(
-            of: incarnation.id,
-            at: revision,
-            filter: options.filter,
-            historyMode: options.history
         )
         return Prepared(
             plan: plan,
@@ -163,12 +163,11 @@ public struct Restore: Sendable {
         )
     }
 
-    private func archivedConfiguration(_ incarnation: Incarnation, at revision: Revision) throws -> BucketConfiguration
-    {
-        guard let record = try reader.configuration(of: incarnation.id, at: revision) else {
+    private func archivedConfiguration(_ state: BucketState) throws -> BucketConfiguration {
+        guard let record = state.configuration else {
             throw ReplicationError(
                 .nothingToRestore,
-                bucket: incarnation.bucket.rawValue,
+                bucket: state.incarnation.bucket.rawValue,
                 text: "the archive holds no configuration of it",
                 hint: "run verify on the archive"
             )

@@ -171,21 +171,22 @@ func configurations() throws {
     let entries = (1...6).map { entry($0, "k", at: Int64($0)) }
     let incarnation = try archive.fill(Array(entries.prefix(3)), configuration: #"{"max_msgs_per_subject":3}"#)
     let writer = try ArchiveWriter.open(path: archive.path)
-    let time = Timestamp(nanoseconds: 7)
+    let time = Timestamp(nanoseconds: 7_000_000_000)
     let lower = #"{"max_msgs_per_subject":1}"#
     try writer.recordConfiguration(incarnation.id, json: lower, revision: 3, time: time)
     try writer.recordConfiguration(incarnation.id, json: lower, revision: 4, time: time)
     try writer.commit(
         try TestArchive.segments(Array(entries.dropFirst(3))),
         incarnation.id,
-        checkpoint: Checkpoint(resumeRevision: 6, consistentRevision: 6, updated: time)
+        checkpoint: Checkpoint(resumeRevision: 6, consistentRevision: 6, consistentTime: time, updated: time)
     )
     try writer.recordConfiguration(incarnation.id, json: #"{"max_msgs_per_subject":9}"#, revision: 6, time: time)
     try writer.close()
     let reader = try ArchiveReader.open(path: archive.path)
     #expect(try reader.configurations(of: incarnation.id).map(\.revision) == [0, 3, 6])
     #expect(try reader.state(of: incarnation.id, at: 2).entries == 2)
-    #expect(try reader.state(of: incarnation.id, at: 3).entries == 1)
+    #expect(try reader.state(of: incarnation.id, at: 3).entries == 3, "it was observed later than that point")
+    #expect(try reader.state(of: incarnation.id, at: 3, asOf: time).entries == 1)
     #expect(try reader.state(of: incarnation.id, at: 6).entries == 1)
     #expect(try reader.state(of: incarnation.id, at: 6).configuration?.json == #"{"max_msgs_per_subject":9}"#)
 }

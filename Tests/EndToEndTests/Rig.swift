@@ -120,6 +120,3 @@ struct Report: @unchecked Sendable {
         try #require(fields[name] as? String, "no text \(name) in \(fields)", sourceLocation: location)
     }
 }
-
-/// Whether the long tests were asked for.
-let isLongRun = ProcessInfo.processInfo.environment["CISTERN_LONG"] != nil

@@ -10,6 +10,8 @@ public final class RawNATS {
     /// A message that has come: views into the input buffer, valid until the next call.
     struct Frame {
         let subject: UnsafeRawBufferPointer
+        /// Empty if the message has none.
+        let reply: UnsafeRawBufferPointer
         let headers: UnsafeRawBufferPointer
         let data: UnsafeRawBufferPointer
 
@@ -148,11 +150,14 @@ public final class RawNATS {
         let headers = hasHeaders ? Self.number(line, from: spaces[spaces.count - 2]) : 0
         guard headers <= total else { throw malformed(line) }
         let subject = (spaces[0], spaces[1] - 1)
+        let hasReply = spaces.count > (hasHeaders ? 4 : 3)
+        let reply = hasReply ? (spaces[2], spaces[3] - 1) : (0, 0)
         let body = length + 2
         try fill(upTo: body + total + 2)
         let base = UnsafeRawPointer(input + start)
         let result = Frame(
             subject: UnsafeRawBufferPointer(start: base + subject.0, count: subject.1 - subject.0),
+            reply: UnsafeRawBufferPointer(start: base + reply.0, count: reply.1 - reply.0),
             headers: UnsafeRawBufferPointer(start: base + body, count: headers),
             data: UnsafeRawBufferPointer(start: base + body + headers, count: total - headers)
         )

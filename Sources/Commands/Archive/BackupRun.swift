@@ -45,7 +45,7 @@ struct BackupRun: Sendable {
         guard report.outcome != .stopped || options.follow, let revision = report.consistentRevision else {
             return result
         }
-        let reader = try ArchiveReader.open(path: writer.path)
+        let reader = try writer.makeReader()
         guard let incarnation = try reader.latestIncarnation(bucket: report.bucket, cluster: report.cluster) else {
             return result
         }
@@ -54,7 +54,7 @@ struct BackupRun: Sendable {
             result.tag = tag
         }
         guard report.outcome == .complete else { return result }
-        let state = try reader.state(of: incarnation.id, at: revision)
+        let state = try report.state ?? reader.state(of: incarnation.id, at: revision)
         result.proof = try reader.digest(of: state)
         if options.verify {
             result.comparison = try await compare(state, incarnation, at: revision)

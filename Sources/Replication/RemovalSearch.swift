@@ -1,0 +1,137 @@
+import Archive
+import JetStream
+import KVModel
+import KeyValue
+
+/// Finds the entries that vanished from a bucket without an entry saying so: expired before their time by an operator's
+/// hand, compacted away, deleted message by message, purged with the stream.
+///
+/// The stream's count of messages is held against what the archive expects at the same moment. Only if the two differ,
+/// or just expired entries leave it open, are all revisions of the bucket read, without values, and merged with the archive's: both come in order, so neither
+/// is held in memory, and what is missing is kept as ranges.
+struct RemovalSearch {
+    private let bucket: Bucket
+    private let reader: ArchiveReader
+    private let incarnation: IncarnationID
+
+    init(_ bucket: Bucket, reader: ArchiveReader, incarnation: IncarnationID) {
+        self.bucket = bucket
+        self.reader = reader
+        self.incarnation = incarnation
+    }
+
+    /// What the archive expects the bucket to hold at a revision and a time.
+    func expected(at revision: Revision, asOf time: Timestamp) throws -> BucketState {
+        try reader.state(of: incarnation, at: revision, asOf: time)
+    }
+
+    /// Whether a count of messages shows that nothing vanished: where something has just expired, it shows nothing.
+    func agrees(_ state: BucketState, messages: UInt64) -> Bool {
+        messages == UInt64(clamping: state.entries) && state.recentlyExpired == 0
+    }
+
+    /// The revisions of a state that the bucket does not hold now.
+    ///
+    /// Some may be missing because later entries drove them out: look at them again with `confirm` at a later
+    /// consistent revision.
+    func missing(from state: BucketState, patience: Duration?) async throws -> [ClosedRange<Revision>] {
+        var merge = RevisionMerge(expected: state.makeRevisionCursor())
+        var options = WatchOptions()
+        options.headersOnly = true
+        options.patience = patience
+        options.created = bucket.info.created
+        let watch = try await bucket.watch(options)
+        do {
+            if await watch.initiallyPending > 0 {
+                while let batch = try await watch.next(timeout: .seconds(30)) {
+                    try batch.forEachEntry { try merge.take($0.revision) }
+                    if batch.isCaughtUp || batch.lastRevision >= state.revision { break }
+                }
+            }
+        } catch {
+            await watch.stop()
+            throw error
+        }
+        await watch.stop()
+        return try merge.finish()
+    }
+
+    /// Those of the missing revisions that a later state still expects: nothing that came since explains their absence.
+    func confirm(_ missing: [ClosedRange<Revision>], in state: BucketState) throws -> RevisionRanges {
+        var confirmed = RevisionRanges()
+        var cursor = state.makeRevisionCursor()
+        var next = 0
+        while let revision = try cursor.next() {
+            while next < missing.count, missing[next].upperBound < revision { next += 1 }
+            if next < missing.count, missing[next].contains(revision) {
+                confirmed.add(revision)
+            } else {
+                confirmed.close()
+            }
+        }
+        return confirmed
+    }
+}
+
+/// Revisions in ascending order, neighbours of a list joined to ranges.
+struct RevisionRanges: Equatable {
+    private(set) var ranges: [ClosedRange<Revision>] = []
+    /// How many revisions were added.
+    private(set) var count = 0
+    private var isOpen = false
+
+    /// Adds the next revision of the list.
+    mutating func add(_ revision: Revision) {
+        count += 1
+        if isOpen, let last = ranges.last {
+            ranges[ranges.count - 1] = last.lowerBound...revision
+        } else {
+            ranges.append(revision...revision)
+            isOpen = true
+        }
+    }
+
+    /// The next revision of the list is not one of these.
+    mutating func close() {
+        isOpen = false
+    }
+}
+
+/// The merge of the revisions that are expected with those that are there.
+struct RevisionMerge {
+    private var expected: RevisionCursor
+    private var next: Revision?
+    private var hasStarted = false
+    private var missing = RevisionRanges()
+
+    init(expected: RevisionCursor) {
+        self.expected = expected
+    }
+
+    /// Takes the next revision that is there.
+    mutating func take(_ revision: Revision) throws {
+        try start()
+        while let wanted = next, wanted < revision {
+            missing.add(wanted)
+            next = try expected.next()
+        }
+        missing.close()
+        if next == revision { next = try expected.next() }
+    }
+
+    /// There are no more.
+    mutating func finish() throws -> [ClosedRange<Revision>] {
+        try start()
+        while let wanted = next {
+            missing.add(wanted)
+            next = try expected.next()
+        }
+        return missing.ranges
+    }
+
+    private mutating func start() throws {
+        guard !hasStarted else { return }
+        hasStarted = true
+        next = try expected.next()
+    }
+}
