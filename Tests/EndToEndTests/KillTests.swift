@@ -79,14 +79,14 @@ struct KillTests {
         #expect(resumed > 0, "no kill came in the middle of writing: the test proves nothing")
     }
 
-    private static func seconds(_ work: () async throws -> some Sendable) async throws -> Double {
+    static func seconds(_ work: () async throws -> some Sendable) async throws -> Double {
         let clock = ContinuousClock()
         let elapsed = try await clock.measure { _ = try await work() }
         return Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18
     }
 
     /// Waits for a moment in the life of a process: the moment is what the test is about, not a condition.
-    private static func pause(seconds: Double, while process: CisternProcess) async throws {
+    static func pause(seconds: Double, while process: CisternProcess) async throws {
         let clock = ContinuousClock()
         let end = clock.now.advanced(by: .seconds(seconds))
         while clock.now < end, process.isRunning {
