@@ -13,6 +13,7 @@ let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -43,8 +44,8 @@ let package = Package(
             providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]
         ),
         .target(name: "KVModel", swiftSettings: strict),
-        .target(name: "Schedule", swiftSettings: strict),
         .target(name: "StreamSnapshot", dependencies: ["KVModel"], swiftSettings: strict),
+        .target(name: "Schedule", swiftSettings: strict),
         .target(name: "NATSProtocol", dependencies: [nioCore], swiftSettings: strict),
         .target(
             name: "NATSClient",
@@ -66,7 +67,7 @@ let package = Package(
         ),
         .target(
             name: "Archive",
-            dependencies: ["KVModel", "Schedule", "CZstd", grdb, crypto],
+            dependencies: ["KVModel", "Schedule", "CZstd", grdb, crypto, cryptoExtras],
             swiftSettings: strict
         ),
         .target(
@@ -88,12 +89,12 @@ let package = Package(
         .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "TestSupportTests", dependencies: ["TestSupport"], swiftSettings: strict),
         .testTarget(name: "KVModelTests", dependencies: ["KVModel"], swiftSettings: strict),
-        .testTarget(name: "ScheduleTests", dependencies: ["Schedule"], swiftSettings: strict),
         .testTarget(
             name: "StreamSnapshotTests",
             dependencies: ["StreamSnapshot", "KVModel", "TestSupport"],
             swiftSettings: strict
         ),
+        .testTarget(name: "ScheduleTests", dependencies: ["Schedule"], swiftSettings: strict),
         .testTarget(name: "NATSProtocolTests", dependencies: ["NATSProtocol", nioCore], swiftSettings: strict),
         .testTarget(
             name: "NATSClientTests",

@@ -28,6 +28,14 @@ public struct ArchiveError: Error, Sendable, CustomStringConvertible {
         case chainBroken(String)
         /// An entry, a segment or a checkpoint that the archive cannot take; the text says why.
         case invalid(String)
+        /// The archive is encrypted, and no key was given.
+        case encrypted(ArchiveKey.Kind)
+        /// A key was given for writing, and the archive is not encrypted.
+        case notEncrypted
+        /// The key is not the archive's; the text says how.
+        case wrongKey(String)
+        /// What was given is no key at all; the text says why.
+        case invalidKey(String)
     }
 
     /// The kind of failure.
@@ -65,6 +73,11 @@ public struct ArchiveError: Error, Sendable, CustomStringConvertible {
             case .noSuchPoint(let detail): "\(subject) does not hold that point: \(detail)"
             case .chainBroken(let detail): "\(subject) cannot take these segments: \(detail)"
             case .invalid(let detail): "\(subject) cannot take this: \(detail)"
+            case .encrypted(let kind): "\(subject) is encrypted and opens with a \(kind)"
+            case .notEncrypted: "\(subject) is not encrypted, but a key was given for it"
+            case .wrongKey(let detail): "\(subject) does not open with this key: \(detail)"
+            case .invalidKey(let detail):
+                path == nil ? "no usable key: \(detail)" : "\(subject): no usable key: \(detail)"
             }
         guard let hint else { return text }
         return "\(text); \(hint)"
@@ -87,6 +100,12 @@ public struct ArchiveError: Error, Sendable, CustomStringConvertible {
         case .locked: "wait for it to end, or stop it"
         case .full: "make room and run again: the archive stands at its last checkpoint"
         case .readOnly: "give write permission on the file and its directory"
+        case .encrypted(.keyFile): "give the key file with --key-file or CISTERN_KEY_FILE"
+        case .encrypted(.passphrase):
+            "give the passphrase with --passphrase-file, CISTERN_PASSPHRASE_FILE or CISTERN_PASSPHRASE"
+        case .notEncrypted: "leave the key out, or encrypt the archive first with \"cistern rekey --encrypt\""
+        case .wrongKey: "give the key that the archive was made or last rekeyed with"
+        case .invalidKey: "make a key file with \"cistern keygen\""
         case .io, .noSuchIncarnation, .noSuchPoint, .chainBroken, .invalid: nil
         }
     }

@@ -1,3 +1,4 @@
+import Crypto
 import GRDB
 
 /// The archive file's format: what marks it, its tables, and the check that a file is one.
@@ -9,12 +10,35 @@ enum ArchiveFormat {
     static let version: Int64 = 1
     /// Segments are blobs of megabytes: larger pages make shorter chains.
     static let pageSize = 8192
-    static let tables = [
-        "incarnation", "configuration", "segment", "segment_data", "checkpoint", "point", "held", "lost", "removal",
-        "tag", "run",
-    ]
+    static let tables =
+        Database.dataKeyTables + [
+            "incarnation", "configuration", "segment", "segment_data", "checkpoint", "point", "held", "lost", "removal",
+            "tag", "run",
+        ]
 
     static let schema = """
+        CREATE TABLE data_key (
+            id INTEGER PRIMARY KEY,
+            wrapping TEXT NOT NULL,
+            salt BLOB NOT NULL,
+            rounds INTEGER,
+            block_size INTEGER,
+            parallelism INTEGER,
+            wrapped BLOB NOT NULL,
+            complete INTEGER NOT NULL,
+            digest BLOB NOT NULL
+        ) STRICT;
+        CREATE TABLE data_key_copy (
+            id INTEGER PRIMARY KEY,
+            wrapping TEXT NOT NULL,
+            salt BLOB NOT NULL,
+            rounds INTEGER,
+            block_size INTEGER,
+            parallelism INTEGER,
+            wrapped BLOB NOT NULL,
+            complete INTEGER NOT NULL,
+            digest BLOB NOT NULL
+        ) STRICT;
         CREATE TABLE incarnation (
             id INTEGER PRIMARY KEY,
             cluster TEXT NOT NULL,
@@ -46,6 +70,8 @@ enum ArchiveFormat {
             values_size INTEGER NOT NULL,
             digest BLOB NOT NULL,
             parts BLOB NOT NULL,
+            data_key INTEGER,
+            seal BLOB,
             data INTEGER NOT NULL,
             UNIQUE (incarnation, ordinal)
         ) STRICT;
@@ -154,7 +180,9 @@ enum ArchiveFormat {
     }
 
     /// Makes an empty database an archive, in one transaction.
-    static func create(_ db: Database) throws {
+    ///
+    /// With a key, an encrypted one: its data key is made here.
+    static func create(_ db: Database, key: ArchiveKey? = nil) throws {
         try db.execute(sql: "PRAGMA page_size = \(pageSize)")
         // Space can then be given back in steps, while readers read; it must be said before anything is written.
         try db.execute(sql: "PRAGMA auto_vacuum = INCREMENTAL")
@@ -162,9 +190,17 @@ enum ArchiveFormat {
         guard mode == "wal" else { throw ArchiveError(.io("this file system cannot hold a write-ahead log")) }
         try db.inTransaction(.immediate) {
             try db.execute(sql: schema)
+            if let key { try db.save(WrappedDataKey(SymmetricKey(size: .bits256), id: 1, isComplete: true, for: key)) }
             try db.execute(sql: "PRAGMA application_id = \(applicationID)")
             try db.execute(sql: "PRAGMA user_version = \(version)")
             return .commit
         }
+    }
+}
+
+extension ArchiveFormat {
+    /// What SQLite sorts or sets aside never gets into a file of its own, outside the archive's care.
+    static func keepTemporariesInMemory(_ db: Database) throws {
+        try db.execute(sql: "PRAGMA temp_store = MEMORY")
     }
 }

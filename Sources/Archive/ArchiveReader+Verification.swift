@@ -12,7 +12,7 @@ extension ArchiveReader {
         progress: ((VerificationReport.Progress) -> Void)? = nil
     ) throws -> VerificationReport {
         try read { db in
-            var verification = Verification(progress: progress)
+            var verification = Verification(keyRing: keyRing, progress: progress)
             verification.run(db)
             return verification.report
         }
@@ -22,9 +22,11 @@ extension ArchiveReader {
 /// The work of one verification.
 private struct Verification {
     var report = VerificationReport()
+    let keyRing: KeyRing
     let progress: ((VerificationReport.Progress) -> Void)?
 
-    init(progress: ((VerificationReport.Progress) -> Void)?) {
+    init(keyRing: KeyRing, progress: ((VerificationReport.Progress) -> Void)?) {
+        self.keyRing = keyRing
         self.progress = progress
     }
 
@@ -35,6 +37,7 @@ private struct Verification {
             _ = try db.runs()
             return []
         }
+        attempt { try Self.seals(db) }
         guard let incarnations = value(nil, { try db.incarnations() }) else { return }
         if let count = value(nil, { try db.integer("SELECT count(*) FROM segment") }) {
             report.checked.ofSegments = Int(count)
@@ -178,10 +181,17 @@ private struct Verification {
                     add(error.description, incarnation, row)
                 }
             }
-            let (body, values, keyFilter) = (blobs[0], blobs[1], blobs[2])
-            let segment = try DecodedSegment(body: body)
+            guard row.seal == nil || keyRing.key != nil else {
+                // The digests are those of the sealed bytes; more cannot be said without the key.
+                report.unopenedSegments += 1
+                return
+            }
+            let cipher = try db.cipher(of: row, incarnation)
+            let segment = try DecodedSegment(body: try cipher.open(blobs[0], .body))
+            let values = StoredValues(bytes: blobs[1], cipher: cipher)
+            let keyFilter = try cipher.open(blobs[2], .keyFilter)
             if segment.header != row.header { add("its row does not agree with its body", incarnation, row) }
-            if segment.storedValueBytes != values.count {
+            if values.expectedCount(segment) != values.bytes.count {
                 add("it has bytes beyond its values", incarnation, row)
             }
             for block in segment.valueBlocks { _ = try segment.unpack(block, from: values) }
@@ -202,6 +212,23 @@ private struct Verification {
     private static func integrity(_ db: Database) throws -> [String] {
         let lines = try db.rows("PRAGMA integrity_check").map { try $0.text(0) }
         return lines == ["ok"] ? [] : lines.map { "SQLite: \($0)" }
+    }
+
+    /// Segments that are not sealed as the table of data keys says.
+    private static func seals(_ db: Database) throws -> [String] {
+        let keys = try db.dataKeys()
+        guard try Database.dataKeyTables.allSatisfy({ try db.dataKeys(in: $0) == keys }) else {
+            return ["the two tables of data keys differ"]
+        }
+        let sql =
+            "SELECT count(*) FROM segment WHERE data_key IS NOT NULL AND data_key NOT IN (SELECT id FROM data_key)"
+        let orphans = try db.integer(sql)
+        var lines = orphans == 0 ? [] : ["the data key of \(orphans) segments is missing"]
+        if let last = keys.last, last.isComplete {
+            let others = try db.integer("SELECT count(*) FROM segment WHERE data_key IS NOT ?", [last.id]) - orphans
+            if others > 0 { lines.append("\(others) segments are not encrypted with the archive's data key") }
+        }
+        return lines
     }
 
     /// Rows that belong to no incarnation.

@@ -10,15 +10,19 @@ public final class ArchiveReader: Sendable {
     /// The archive's path.
     public let path: String
     private let database: DatabaseQueue
+    let keyRing: KeyRing
     /// What SQLite calls the file: the path, or an address that says that nobody writes it.
     private let address: String
 
     /// Opens an archive for reading.
-    public static func open(path: String) throws -> ArchiveReader {
-        try ArchiveReader(path: path)
+    ///
+    /// Without its key, all but keys and values can be read of an encrypted archive; `.encrypted` is thrown for those.
+    /// A wrong key is refused now, with `.wrongKey`; a key for an archive that is not encrypted is not used.
+    public static func open(path: String, key: ArchiveKey? = nil) throws -> ArchiveReader {
+        try ArchiveReader(path: path, key: key)
     }
 
-    private init(path: String) throws {
+    private init(path: String, key: ArchiveKey?) throws {
         self.path = path
         try FileState.checkPresent(path, mayBeMissing: false)
         (database, address) = try ArchiveError.wrapping(path) {
@@ -40,12 +44,15 @@ public final class ArchiveReader: Sendable {
                 return (try Self.connect(address), address)
             }
         }
+        let database = database
+        keyRing = try ArchiveError.wrapping(path) { try database.read { try KeyRing($0, key: key) } }
     }
 
     private static func connect(_ path: String) throws -> DatabaseQueue {
         var configuration = Configuration()
         configuration.readonly = true
         configuration.busyMode = .timeout(5)
+        configuration.prepareDatabase { try ArchiveFormat.keepTemporariesInMemory($0) }
         let database = try DatabaseQueue(path: path, configuration: configuration)
         try database.read { db in
             guard try ArchiveFormat.inspect(db) == .archive else {
@@ -68,12 +75,17 @@ public final class ArchiveReader: Sendable {
 
     /// The archive as it is now, for as long as it is needed.
     func snapshot() throws -> ArchiveSnapshot {
-        try ArchiveSnapshot(path: path, address: address)
+        try ArchiveSnapshot(path: path, address: address, keyRing: keyRing)
     }
 
     func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
-        try ArchiveError.wrapping(path) { try database.read(body) }
+        try ArchiveError.wrapping(path) {
+            try database.read { db in try KeyRing.$current.withValue(keyRing) { try body(db) } }
+        }
     }
+
+    /// The key it was opened with, if there was one.
+    public var key: ArchiveKey? { keyRing.key }
 
     /// Closes the file; optional, the last reference does it as well.
     public func close() throws {

@@ -55,6 +55,29 @@ extension ArchiveRepair {
         }
     }
 
+    /// Saves the wrapped data keys of an encrypted archive; no key is needed for that.
+    func saveDataKeys(_ db: Database) throws {
+        let columns = "id, wrapping, salt, rounds, block_size, parallelism, wrapped, complete, digest"
+        let tables = Database.dataKeyTables
+        for row in tables.flatMap({ salvage.rows(of: $0, columns) }) {
+            try db.execute(
+                sql: "INSERT OR REPLACE INTO \(tables[0]) (\(columns)) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                arguments: StatementArguments((0..<9).map { row[$0] })
+            )
+            do {
+                guard let key = try db.dataKeys(in: tables[0]).first(where: { $0.id == (try? row.integer(0)) }) else {
+                    continue
+                }
+                try db.save(key)
+            } catch let error as ArchiveError {
+                guard case .corrupt = error.code else { throw error }
+            }
+            // What is not whole goes; the copies of those that are bring them back.
+            try db.execute(sql: "DELETE FROM \(tables[0])")
+            try db.execute(sql: "INSERT INTO \(tables[0]) SELECT * FROM \(tables[1])")
+        }
+    }
+
     /// Saves the audit trail.
     func saveRuns(_ db: Database) throws {
         let columns = ArchiveRun.columns + ", digest"

@@ -40,6 +40,7 @@ public struct ArchiveRepair {
         }
         let writer = try ArchiveWriter.open(path: target, createIfMissing: true, now: now)
         do {
+            try writer.write { try self.saveDataKeys($0) }
             var report = RepairReport()
             for (incarnation, isNameLost) in known {
                 report.buckets.append(try save(incarnation, isNameLost, writer))
@@ -116,8 +117,8 @@ public struct ArchiveRepair {
             newestPoint: points.map(\.point.revision).max() ?? 0
         ) { row, isChained in
             guard salvage.hasData(row.parts) else { return false }
-            // A row that nothing vouches for must at least say what its body does.
-            guard !isChained, let segment = try salvage.segment(row) else { return true }
+            // A row that nothing vouches for must at least say what its body does; a sealed one opens only if it does.
+            guard !isChained, row.seal == nil, let segment = try salvage.segment(row) else { return true }
             return (try? DecodedSegment(body: Data(segment.body)).header == row.header) ?? false
         }
         var report = RepairReport.Bucket(incarnation: incarnation)
@@ -154,6 +155,7 @@ public struct ArchiveRepair {
                 segment.header,
                 segment.sizes,
                 segment.parts,
+                segment.seal,
                 ordinal: stored.segments,
                 previous: stored.head
             )
@@ -196,7 +198,8 @@ public struct ArchiveRepair {
             return !acceptsLoss || !lost.contains { $0.lowerBound <= revision }
         } catch let error as ArchiveError {
             switch error.code {
-            case .noSuchPoint, .corrupt: return false
+            // Without the key, what is sealed cannot vouch for a point that was pruned and then damaged.
+            case .noSuchPoint, .corrupt, .encrypted: return false
             default: throw error
             }
         }

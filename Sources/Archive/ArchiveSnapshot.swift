@@ -9,13 +9,16 @@ import KVModel
 final class ArchiveSnapshot: Sendable {
     let path: String
     private let database: DatabaseQueue
+    private let keyRing: KeyRing
 
     /// Opens the file at `address`, a path or an SQLite address, and holds what it sees.
-    init(path: String, address: String) throws {
+    init(path: String, address: String, keyRing: KeyRing) throws {
         self.path = path
+        self.keyRing = keyRing
         var configuration = Configuration()
         configuration.readonly = true
         configuration.busyMode = .timeout(5)
+        configuration.prepareDatabase { try ArchiveFormat.keepTemporariesInMemory($0) }
         configuration.allowsUnsafeTransactions = true
         database = try ArchiveError.wrapping(path) {
             let database = try DatabaseQueue(path: address, configuration: configuration)
@@ -31,7 +34,9 @@ final class ArchiveSnapshot: Sendable {
     }
 
     func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
-        try ArchiveError.wrapping(path) { try database.inDatabase(body) }
+        try ArchiveError.wrapping(path) {
+            try database.inDatabase { db in try KeyRing.$current.withValue(keyRing) { try body(db) } }
+        }
     }
 
     /// The columns of a segment without its values.

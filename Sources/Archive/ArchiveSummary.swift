@@ -37,6 +37,8 @@ public struct ArchiveSummary: Sendable {
     public let format: Int
     /// The file's size, without its write-ahead log.
     public let fileSize: Int
+    /// How it is encrypted; nil if it is not.
+    public let encryption: ArchiveEncryption?
     /// The incarnations, in the order in which the archive met them.
     public let buckets: [Bucket]
     /// The audit trail, oldest first.
@@ -71,6 +73,7 @@ extension ArchiveReader {
                 path: path,
                 format: Int(try db.integer("PRAGMA user_version")),
                 fileSize: FileState.size(path),
+                encryption: try db.encryption(),
                 buckets: try db.incarnations().map { try Self.bucket($0, db) },
                 runs: try db.runs()
             )

@@ -65,22 +65,24 @@ extension ArchiveWriter {
                 incarnation: incarnation
             )
             var last = before?.checkpoint.resumeRevision ?? 0
-            for segment in segments {
-                guard segment.firstRevision > last else {
+            for plain in segments {
+                let segment = try db.sealed(plain, of: incarnation)
+                guard plain.firstRevision > last else {
                     throw ArchiveError(
-                        .chainBroken("revisions \(segment.firstRevision) to \(segment.lastRevision) after \(last)")
+                        .chainBroken("revisions \(plain.firstRevision) to \(plain.lastRevision) after \(last)")
                     )
                 }
                 stored.head = SegmentDigest.chained(
                     segment.header,
                     segment.sizes,
                     segment.parts,
+                    segment.seal,
                     ordinal: stored.segments,
                     previous: stored.head
                 )
                 try db.insert(segment, id, ordinal: stored.segments, digest: stored.head)
                 stored.segments += 1
-                last = segment.lastRevision
+                last = plain.lastRevision
             }
             guard checkpoint.resumeRevision >= last else {
                 throw ArchiveError(
@@ -113,22 +115,23 @@ extension ArchiveWriter {
 
 extension Database {
     /// Writes a segment's rows.
-    func insert(_ segment: EncodedSegment, _ id: IncarnationID, ordinal: Int64, digest: [UInt8]) throws {
+    func insert(_ segment: SealedSegment, _ id: IncarnationID, ordinal: Int64, digest: [UInt8]) throws {
         try cachedStatement(sql: "INSERT INTO segment_data (key_filter, body, value_blocks) VALUES (?, ?, ?)")
             .execute(arguments: [Data(segment.keyFilter), Data(segment.body), Data(segment.values)])
         let data = lastInsertedRowID
         let statement = try cachedStatement(
             sql: """
                 INSERT INTO segment (incarnation, ordinal, first_revision, last_revision, first_time, last_time,
-                entry_count, raw_size, filter_size, body_size, values_size, digest, parts, data)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                entry_count, raw_size, filter_size, body_size, values_size, digest, parts, data_key, seal, data)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         )
         let sizes = segment.sizes
         try statement.execute(arguments: [
-            id.rawValue, ordinal, try segment.firstRevision.stored(), try segment.lastRevision.stored(),
-            segment.firstTime.nanoseconds, segment.lastTime.nanoseconds, segment.count, segment.rawSize,
-            sizes.keyFilter, sizes.body, sizes.values, Data(digest), Data(segment.parts.bytes), data,
+            id.rawValue, ordinal, try segment.header.firstRevision.stored(), try segment.header.lastRevision.stored(),
+            segment.header.firstTime.nanoseconds, segment.header.lastTime.nanoseconds, segment.header.count,
+            segment.header.rawSize, sizes.keyFilter, sizes.body, sizes.values, Data(digest), Data(segment.parts.bytes),
+            segment.seal?.dataKey, segment.seal.map { Data($0.identity) }, data,
         ])
     }
 

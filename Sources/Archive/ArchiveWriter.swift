@@ -18,55 +18,79 @@ public final class ArchiveWriter: Sendable {
     public let path: String
     private let database: DatabaseQueue
     private let lock: WriterLock
+    let keyRing: KeyRing
 
     /// Opens an archive for writing and takes the one-writer lock; makes the archive if asked to.
     ///
+    /// A new archive is encrypted if there is a key. An encrypted one is not opened without its key (`.encrypted`,
+    /// `.wrongKey`), nor one that is not with a key (`.notEncrypted`): who gives a key relies on it.
+    /// With `encrypts` a plain one is, for `reencrypt`, which makes an encrypted one of it.
     /// `busyTimeout` is how long, in seconds, another program's lock on the database itself is waited for;
     /// `now` is what the lock file says to others, by default the system's clock.
     public static func open(
         path: String,
         createIfMissing: Bool = false,
+        key: ArchiveKey? = nil,
+        encrypts: Bool = false,
         busyTimeout: Double = 5,
         now: Timestamp? = nil
     ) throws -> ArchiveWriter {
         try ArchiveWriter(
             path: path,
             createIfMissing: createIfMissing,
+            key: key,
+            encrypts: encrypts,
             busyTimeout: busyTimeout,
             now: now ?? .wallClock()
         )
     }
 
-    private init(path: String, createIfMissing: Bool, busyTimeout: Double, now: Timestamp) throws {
+    private init(
+        path: String,
+        createIfMissing: Bool,
+        key: ArchiveKey?,
+        encrypts: Bool,
+        busyTimeout: Double,
+        now: Timestamp
+    ) throws {
         self.path = path
         try FileState.checkPresent(path, mayBeMissing: createIfMissing)
         lock = try WriterLock(archivePath: path, now: now)
         do {
-            database = try ArchiveError.wrapping(path) {
+            (database, keyRing) = try ArchiveError.wrapping(path) {
                 var configuration = Configuration()
                 configuration.busyMode = .timeout(busyTimeout)
                 configuration.foreignKeysEnabled = true
+                configuration.prepareDatabase { try ArchiveFormat.keepTemporariesInMemory($0) }
                 let database = try DatabaseQueue(path: path, configuration: configuration)
-                try database.inDatabase { db in
+                let keyRing = try database.inDatabase { db in
                     // Nothing is written, not even a pragma that stays, before the file is known to be ours.
                     switch try ArchiveFormat.inspect(db) {
                     case .archive: break
                     case .empty:
                         guard createIfMissing else { throw ArchiveError(.notAnArchive, hint: "the file is empty") }
-                        try ArchiveFormat.create(db)
+                        try ArchiveFormat.create(db, key: key)
                     }
                     try db.execute(sql: "PRAGMA synchronous = FULL")
                     // A file that cannot be written shows now, not at the first commit.
                     try db.inTransaction(.immediate) { .rollback }
                     try db.execute(sql: "PRAGMA wal_autocheckpoint = \((16 << 20) / ArchiveFormat.pageSize)")
                     try db.execute(sql: "PRAGMA journal_size_limit = \(64 << 20)")
+                    let keyRing = try KeyRing(db, key: key)
+                    try keyRing.checkForWriting(db, encrypts: encrypts)
+                    return keyRing
                 }
-                return database
+                return (database, keyRing)
             }
         } catch {
             lock.release()
             throw error
         }
+    }
+
+    /// Opens the archive for reading beside this writer, with the same key.
+    public func reader() throws -> ArchiveReader {
+        try ArchiveReader.open(path: path, key: keyRing.key)
     }
 
     /// Finishes the write-ahead log, closes the file and gives the lock back.
@@ -93,13 +117,15 @@ public final class ArchiveWriter: Sendable {
         }
     }
 
-    /// A reader of the same archive, beside this writer.
-    public func makeReader() throws -> ArchiveReader {
-        try ArchiveReader.open(path: path)
+    func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
+        try ArchiveError.wrapping(path) {
+            try database.read { db in try KeyRing.$current.withValue(keyRing) { try body(db) } }
+        }
     }
 
-    func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
-        try ArchiveError.wrapping(path) { try database.read(body) }
+    /// Runs `body` outside any transaction, for what must not be in one.
+    func withoutTransaction<Result>(_ body: (Database) throws -> Result) throws -> Result {
+        try ArchiveError.wrapping(path) { try database.inDatabase(body) }
     }
 
     func write<Result>(_ body: (Database) throws -> Result) throws -> Result {
@@ -107,7 +133,7 @@ public final class ArchiveWriter: Sendable {
             try database.inDatabase { db in
                 var result: Result?
                 try db.inTransaction(.immediate) {
-                    result = try body(db)
+                    result = try KeyRing.$current.withValue(keyRing) { try body(db) }
                     return .commit
                 }
                 guard let result else { throw ArchiveError(.io("the transaction did not run")) }

@@ -135,12 +135,12 @@ public struct DecodedRun: Sendable {
     private let kept: KeptSegment
     private let after: Revision
     private let segment: DecodedSegment
-    private let values: Data
+    private let values: StoredValues
 
     init(
         _ kept: KeptSegment,
         _ segment: DecodedSegment,
-        values: Data,
+        values: StoredValues,
         of incarnation: Incarnation,
         path: String,
         after: Revision

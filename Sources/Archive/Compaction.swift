@@ -143,11 +143,13 @@ extension Database {
         var index = 0
         while index < tail.count {
             if window < windows.count, tail[index].ordinal == windows[window].window.rows.first?.ordinal {
-                if let segment = windows[window].segment {
+                if let plain = windows[window].segment {
+                    let segment = try sealed(plain, of: incarnation)
                     head = SegmentDigest.chained(
                         segment.header,
                         segment.sizes,
                         segment.parts,
+                        segment.seal,
                         ordinal: ordinal,
                         previous: head
                     )
@@ -159,7 +161,14 @@ extension Database {
                 continue
             }
             let row = tail[index]
-            head = SegmentDigest.chained(row.header, row.sizes, row.parts, ordinal: ordinal, previous: head)
+            head = SegmentDigest.chained(
+                row.header,
+                row.sizes,
+                row.parts,
+                row.seal,
+                ordinal: ordinal,
+                previous: head
+            )
             try cachedStatement(sql: "UPDATE segment SET ordinal = ?, digest = ? WHERE incarnation = ? AND ordinal = ?")
                 .execute(arguments: [ordinal, Data(head), incarnation.id.rawValue, row.ordinal])
             ordinal += 1

@@ -55,24 +55,30 @@ extension Database {
     /// The columns of a segment, its values excepted.
     func columns(of row: SegmentRow, _ incarnation: Incarnation) throws -> DecodedSegment {
         let body = try checked([.body], of: row, incarnation)[0]
-        return try row.naming(incarnation) { try Self.decode(body, of: row) }
+        return try row.naming(incarnation) { try decode(body, of: row, incarnation).columns }
     }
 
     /// The columns of a segment, and its values, still packed.
     func columnsAndValues(
         of row: SegmentRow,
         _ incarnation: Incarnation
-    ) throws -> (columns: DecodedSegment, values: Data) {
+    ) throws -> (columns: DecodedSegment, values: StoredValues) {
         let blobs = try checked([.body, .values], of: row, incarnation)
-        return (try row.naming(incarnation) { try Self.decode(blobs[0], of: row) }, blobs[1])
+        return try row.naming(incarnation) {
+            let (columns, cipher) = try decode(blobs[0], of: row, incarnation)
+            return (columns, StoredValues(bytes: blobs[1], cipher: cipher))
+        }
     }
 
     /// The key filter of a segment.
     func keyFilter(of row: SegmentRow, _ incarnation: Incarnation) throws -> Data {
-        try checked([.keyFilter], of: row, incarnation)[0]
+        let stored = try checked([.keyFilter], of: row, incarnation)[0]
+        return try row.naming(incarnation) {
+            try cipher(of: row, incarnation).open(stored, .keyFilter)
+        }
     }
 
-    /// The blobs as they are: for verification, which goes on after damage.
+    /// The blobs as they are stored: for verification, which goes on after damage.
     func unchecked(_ blobs: [SegmentBlob], of row: SegmentRow) throws -> [Data] {
         let columns = blobs.map(\.column).joined(separator: ", ")
         let sql = "SELECT \(columns) FROM segment_data WHERE id = ?"
@@ -80,7 +86,8 @@ extension Database {
         return try blobs.indices.map { try stored.blob($0) }
     }
 
-    private func checked(_ blobs: [SegmentBlob], of row: SegmentRow, _ incarnation: Incarnation) throws -> [Data] {
+    /// The blobs as they are stored, each checked against its digest.
+    func checked(_ blobs: [SegmentBlob], of row: SegmentRow, _ incarnation: Incarnation) throws -> [Data] {
         do {
             let all = try unchecked(blobs, of: row)
             for (blob, data) in zip(blobs, all) { try row.parts.check(blob, data) }
@@ -95,12 +102,17 @@ extension Database {
         }
     }
 
-    private static func decode(_ body: Data, of row: SegmentRow) throws -> DecodedSegment {
-        let segment = try DecodedSegment(body: body)
+    private func decode(
+        _ stored: Data,
+        of row: SegmentRow,
+        _ incarnation: Incarnation
+    ) throws -> (columns: DecodedSegment, cipher: SegmentCipher?) {
+        let cipher = try cipher(of: row, incarnation)
+        let segment = try DecodedSegment(body: try cipher.open(stored, .body))
         // Both are what was written; whether the writer told the truth is another question.
         guard segment.count == row.header.count, segment.revisions.first == row.header.firstRevision,
             segment.revisions.last == row.header.lastRevision
         else { throw SegmentDamage("its row and its body differ") }
-        return segment
+        return (segment, cipher)
     }
 }

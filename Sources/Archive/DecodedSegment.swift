@@ -7,6 +7,7 @@ import KVModel
 struct DecodedSegment: Sendable {
     /// Where a block of values lies in the segment's value bytes, and which entries it holds.
     struct ValueBlock: Sendable {
+        let number: Int
         let entries: Range<Int>
         let stored: Range<Int>
         let coding: SegmentFormat.Coding
@@ -65,10 +66,8 @@ struct DecodedSegment: Sendable {
     var storedValueBytes: Int { valueBlocks.last?.stored.upperBound ?? 0 }
 
     /// Unpacks the values of a block.
-    func unpack(_ block: ValueBlock, from values: Data) throws -> [UInt8] {
-        try values.withUnsafeBytes { bytes in
-            guard block.stored.upperBound <= bytes.count else { throw SegmentDamage("values are missing") }
-            let stored = bytes.part(block.stored)
+    func unpack(_ block: ValueBlock, from values: StoredValues) throws -> [UInt8] {
+        try values.withBlock(block) { stored in
             switch block.coding {
             case .raw: return Array(stored)
             case .zstd: return try Decompressor.decompress(stored, count: block.size)
@@ -146,7 +145,13 @@ struct DecodedSegment: Sendable {
             for index in entry..<entry + count { sum += Int(lengths[index]) }
             guard sum == size else { throw SegmentDamage("a value block is not as long as its values") }
             result.append(
-                ValueBlock(entries: entry..<entry + count, stored: offset..<offset + stored, coding: coding, size: size)
+                ValueBlock(
+                    number: result.count,
+                    entries: entry..<entry + count,
+                    stored: offset..<offset + stored,
+                    coding: coding,
+                    size: size
+                )
             )
             entry += count
             offset += stored

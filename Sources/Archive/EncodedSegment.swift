@@ -8,6 +8,15 @@ struct SegmentHeader: Sendable, Equatable {
     var lastTime: Timestamp
     var count: Int
     var rawSize: Int
+
+    /// The numbers in the order in which digests and seals cover them.
+    var numbers: [UInt64] {
+        [
+            firstRevision, lastRevision, UInt64(bitPattern: firstTime.nanoseconds),
+            UInt64(bitPattern: lastTime.nanoseconds), UInt64(bitPattern: Int64(count)),
+            UInt64(bitPattern: Int64(rawSize)),
+        ]
+    }
 }
 
 /// A packed segment, ready to be committed.
@@ -16,13 +25,16 @@ public struct EncodedSegment: Sendable {
     let body: [UInt8]
     let values: [UInt8]
     let keyFilter: [UInt8]
+    /// The packed sizes of the blocks that `values` is made of.
+    let valueBlocks: [Int]
     /// The blobs' digests, made here so that a commit need not read the bytes again.
     let parts: SegmentParts
 
-    init(header: SegmentHeader, body: [UInt8], values: [UInt8], keyFilter: [UInt8]) {
+    init(header: SegmentHeader, body: [UInt8], values: [UInt8], valueBlocks: [Int], keyFilter: [UInt8]) {
         self.header = header
         self.body = body
         self.values = values
+        self.valueBlocks = valueBlocks
         self.keyFilter = keyFilter
         parts = SegmentParts(body: body, values: values, keyFilter: keyFilter)
     }

@@ -41,6 +41,7 @@ extension SegmentBuilder {
             ),
             body: body,
             values: packed.bytes,
+            valueBlocks: packed.sizes,
             keyFilter: filter.encoded
         )
     }
@@ -112,7 +113,7 @@ extension SegmentBuilder {
     }
 
     /// Whole values in blocks, each compressed by itself, and the table that finds them.
-    private func packValues() throws -> (bytes: [UInt8], table: [UInt8]) {
+    private func packValues() throws -> (bytes: [UInt8], sizes: [Int], table: [UInt8]) {
         // Revisions of a large value lie further apart than a small block reaches: they get one block, and a window to it.
         let isMostlyLarge = largeBytes > values.count / 2
         let blockBytes = isMostlyLarge ? max(limits.valueBlockBytes, values.count) : limits.valueBlockBytes
@@ -120,6 +121,7 @@ extension SegmentBuilder {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(values.count / 2 + limits.valueBlockBytes)
         var table: [UInt8] = []
+        var sizes: [Int] = []
         var start = 0
         var first = 0
         while first < valueLengths.count {
@@ -138,10 +140,11 @@ extension SegmentBuilder {
             table.appendVarint(UInt64(size))
             table.append(coding.rawValue)
             table.appendVarint(UInt64(bytes.count - stored))
+            sizes.append(bytes.count - stored)
             start += size
             first = next
         }
-        return (bytes, table)
+        return (bytes, sizes, table)
     }
 
     private static func pack(

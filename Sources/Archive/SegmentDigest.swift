@@ -8,18 +8,17 @@ enum SegmentDigest {
         _ header: SegmentHeader,
         _ sizes: SegmentSizes,
         _ parts: SegmentParts,
+        _ seal: SegmentSeal?,
         ordinal: Int64,
         previous: [UInt8]
     ) -> [UInt8] {
         var bytes = Array("cistern segment 1\n".utf8)
-        for number in [
-            header.firstRevision, header.lastRevision,
-            UInt64(bitPattern: header.firstTime.nanoseconds), UInt64(bitPattern: header.lastTime.nanoseconds),
-            UInt64(bitPattern: Int64(header.count)), UInt64(bitPattern: Int64(header.rawSize)),
-            UInt64(bitPattern: Int64(sizes.body)), UInt64(bitPattern: Int64(sizes.values)),
-            UInt64(bitPattern: Int64(sizes.keyFilter)),
-        ] { bytes.appendBigEndian(number) }
+        for number in header.numbers { bytes.appendBigEndian(number) }
+        for size in [sizes.body, sizes.values, sizes.keyFilter] {
+            bytes.appendBigEndian(UInt64(bitPattern: Int64(size)))
+        }
         bytes.append(contentsOf: parts.bytes)
+        if let seal { bytes.append(contentsOf: seal.digested) }
         bytes.appendBigEndian(UInt64(bitPattern: ordinal))
         bytes.append(contentsOf: previous)
         return Array(SHA256.hash(data: bytes))

@@ -8,6 +8,8 @@ struct SegmentRow: Sendable {
     let header: SegmentHeader
     let sizes: SegmentSizes
     let parts: SegmentParts
+    /// Nil if its blobs are not encrypted.
+    let seal: SegmentSeal?
     let digest: [UInt8]
     let previous: [UInt8]
     /// The row of its blobs; no digest covers it, `parts` says whether it is the right one.
@@ -18,7 +20,7 @@ struct SegmentRow: Sendable {
 
     /// Throws unless the row is what was written, at this place of the chain; no blob is read.
     func check() throws(SegmentDamage) {
-        let expected = SegmentDigest.chained(header, sizes, parts, ordinal: ordinal, previous: previous)
+        let expected = SegmentDigest.chained(header, sizes, parts, seal, ordinal: ordinal, previous: previous)
         guard digest == expected, parts.bytes.count == SegmentParts.size else {
             throw SegmentDamage("the digest of its row does not match")
         }
@@ -43,7 +45,7 @@ struct SegmentRow: Sendable {
 extension SegmentRow {
     static let columns = """
         ordinal, first_revision, last_revision, first_time, last_time, entry_count, raw_size, digest, parts,
-        body_size, values_size, filter_size, data
+        body_size, values_size, filter_size, data, data_key, seal
         """
 
     /// Reads a row of `columns`; whether it is what was written, `check` says.
@@ -52,6 +54,10 @@ extension SegmentRow {
         let size = try row.integer(6)
         guard count > 0, count <= SegmentFormat.maximumEntries, size >= 0 else {
             throw ArchiveError(.corrupt("a segment's counts are out of bounds"))
+        }
+        var seal: SegmentSeal?
+        if let dataKey = try row.optional(13, row.integer) {
+            seal = SegmentSeal(dataKey: dataKey, identity: Array(try row.blob(14)))
         }
         self.init(
             ordinal: try row.integer(0),
@@ -69,6 +75,7 @@ extension SegmentRow {
                 keyFilter: Int(try row.integer(11))
             ),
             parts: SegmentParts(stored: try row.blob(8)),
+            seal: seal,
             digest: Array(try row.blob(7)),
             previous: previous,
             data: try row.integer(12)

@@ -41,6 +41,8 @@ public struct VerificationReport: Sendable {
     public internal(set) var incarnations = 0
     /// What was checked.
     public internal(set) var checked = Progress(segments: 0, ofSegments: 0, entries: 0, bytes: 0)
+    /// Segments of which only the digests were checked: they are encrypted, and there was no key.
+    public internal(set) var unopenedSegments = 0
 
     /// Whether nothing is wrong.
     public var isSound: Bool { problems.isEmpty }

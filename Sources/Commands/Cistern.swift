@@ -43,7 +43,7 @@ struct Cistern: AsyncParsableCommand {
               0    done
               1    the work failed
               3    a comparison found differences
-              64   the command line is wrong
+              64   the command line is wrong, or an encrypted archive's key is missing or wrong
               69   the server cannot be reached or refuses us
               73   the target exists, or would be overwritten
               75   try again later: another run holds the archive or the bucket
@@ -67,6 +67,7 @@ struct Cistern: AsyncParsableCommand {
                     TagCommand.self, PruneCommand.self, CompactCommand.self, RepairCommand.self, UnlockCommand.self,
                 ]
             ),
+            CommandGroup(name: "Encryption", subcommands: [KeygenCommand.self, RekeyCommand.self]),
             CommandGroup(name: "The buckets themselves", subcommands: [BucketCommand.self]),
         ]
     )

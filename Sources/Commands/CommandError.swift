@@ -10,6 +10,8 @@ struct CommandError: Error, Hashable, Sendable {
         case outputFailed
         /// Standard input or a file named in the arguments cannot be read.
         case inputFailed
+        /// A file that shall be made exists already.
+        case fileExists
         /// The key has no value at the point, or none at all.
         case keyNotFound
         /// No bucket fits a pattern, or the archive holds none that does.

@@ -23,7 +23,7 @@ extension CaptureSession {
         guard let consistent else { return false }
         // What is expected is read from the archive, so all must be there, but nothing is claimed yet.
         try await commit()
-        let search = RemovalSearch(bucket, reader: try writer.makeReader(), incarnation: incarnation.id)
+        let search = RemovalSearch(bucket, reader: try writer.reader(), incarnation: incarnation.id)
         var expected = try search.expected(at: consistent.revision, asOf: consistent.time)
         if let missing = removals.missing {
             let confirmed = try search.confirm(missing, in: expected)

@@ -41,12 +41,14 @@ func stateMatchesModel(seed: Int) throws {
     let entries = random.entries(300, keys: 20, valueBytes: 60)
     let history = [1, 2, 5, 64][seed % 4]
     let archive = try TestArchive()
+    let key = seed < 4 ? nil : try ArchiveKey(keyFile: ArchiveKey.newKeyFile())
     let incarnation = try archive.fill(
         entries,
         perSegment: 40,
-        configuration: #"{"name":"KV_orders","max_msgs_per_subject":\#(history),"max_age":0}"#
+        configuration: #"{"name":"KV_orders","max_msgs_per_subject":\#(history),"max_age":0}"#,
+        key: key
     )
-    let reader = try ArchiveReader.open(path: archive.path)
+    let reader = try ArchiveReader.open(path: archive.path, key: key)
     let points = [entries[299].revision, entries[0].revision, entries[150].revision, entries[39].revision + 1]
     for revision in points where revision <= entries[299].revision {
         let expected = plainState(entries, history: history, through: revision)

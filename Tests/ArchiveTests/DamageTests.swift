@@ -231,7 +231,8 @@ func changedNumber(column: String) throws {
         ),
         (
             "INSERT INTO segment SELECT 4, incarnation, 3, first_revision, last_revision, first_time, last_time, "
-                + "entry_count, raw_size, filter_size, body_size, values_size, digest, parts, data FROM segment WHERE ordinal = 2",
+                + "entry_count, raw_size, filter_size, body_size, values_size, digest, parts, data_key, seal, data "
+                + "FROM segment WHERE ordinal = 2",
             3
         ),
     ]
@@ -250,7 +251,14 @@ func unclosedChain() throws {
     let row = try damaged.reader.read { try #require(try $0.segments(of: damaged.incarnation).last) }
     var header = row.header
     header.rawSize += 1
-    let digest = SegmentDigest.chained(header, row.sizes, row.parts, ordinal: row.ordinal, previous: row.previous)
+    let digest = SegmentDigest.chained(
+        header,
+        row.sizes,
+        row.parts,
+        row.seal,
+        ordinal: row.ordinal,
+        previous: row.previous
+    )
     try damaged.database.writeWithoutTransaction { db in
         try db.execute(
             sql: "UPDATE segment SET raw_size = ?, digest = ? WHERE ordinal = 2",

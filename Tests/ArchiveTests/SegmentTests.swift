@@ -8,7 +8,8 @@ private func decoded(_ segment: EncodedSegment) throws -> [Entry] {
     let decoded = try DecodedSegment(body: Data(segment.body))
     var entries: [Entry] = []
     for block in decoded.valueBlocks {
-        try decoded.unpack(block, from: Data(segment.values)).withUnsafeBytes { values in
+        try decoded.unpack(block, from: StoredValues(bytes: Data(segment.values), cipher: nil)).withUnsafeBytes {
+            values in
             var offset = 0
             for index in block.entries {
                 let length = Int(decoded.valueLengths[index])

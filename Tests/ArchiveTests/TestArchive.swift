@@ -25,9 +25,10 @@ struct TestArchive: ~Copyable {
         _ entries: [Entry],
         perSegment: Int = 100,
         configuration: String = #"{"max_msgs_per_subject":64}"#,
-        consistentTime: Timestamp? = nil
+        consistentTime: Timestamp? = nil,
+        key: ArchiveKey? = nil
     ) throws -> Incarnation {
-        let writer = try ArchiveWriter.open(path: path, createIfMissing: true)
+        let writer = try ArchiveWriter.open(path: path, createIfMissing: true, key: key)
         let incarnation = try writer.incarnation(
             cluster: "east",
             bucket: BucketName("orders"),

@@ -62,6 +62,8 @@ struct FailureTests {
             (.newerFormat(9), .failed), (.corrupt("x"), .failed), (.locked("pid 1"), .busy), (.full, .failed),
             (.readOnly, .failed), (.io("x"), .failed), (.noSuchIncarnation("x"), .failed),
             (.noSuchPoint("x"), .failed), (.chainBroken("x"), .failed), (.invalid("x"), .failed),
+            (.encrypted(.keyFile), .usage), (.encrypted(.passphrase), .usage), (.notEncrypted, .usage),
+            (.wrongKey("x"), .usage), (.invalidKey("x"), .usage),
         ]
     )
     func archive(code: ArchiveError.Code, status: RunStatus) {
@@ -90,7 +92,8 @@ struct FailureTests {
         "Our own errors have their exit codes",
         arguments: [
             (CommandError.Code.usage, RunStatus.usage), (.outputClosed, .done), (.outputFailed, .failed),
-            (.inputFailed, .failed), (.keyNotFound, .failed), (.nothingMatches, .failed), (.declined, .failed),
+            (.inputFailed, .failed), (.fileExists, .exists), (.keyNotFound, .failed), (.nothingMatches, .failed),
+            (.declined, .failed),
         ]
     )
     func command(code: CommandError.Code, status: RunStatus) {

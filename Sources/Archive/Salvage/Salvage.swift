@@ -84,13 +84,13 @@ struct Salvage {
     func hasData(_ parts: SegmentParts) -> Bool { data[parts.bytes] != nil }
 
     /// A segment as it was, from what its row says and the blobs that were found.
-    func segment(_ row: SegmentRow) throws -> EncodedSegment? {
+    func segment(_ row: SegmentRow) throws -> SealedSegment? {
         guard let place = data[row.parts.bytes], let shape = shapes["segment_data"],
             let found = try scanner.row(file.page(place.page), at: place.offset)
         else { return nil }
         let blobs = Self.blobs(found.row.values, shape).map { Array($0) }
         guard blobs.count == SegmentBlob.allCases.count else { return nil }
-        return EncodedSegment(header: row.header, body: blobs[0], values: blobs[1], keyFilter: blobs[2])
+        return SealedSegment(stored: row, body: blobs[0], values: blobs[1], keyFilter: blobs[2])
     }
 
     /// The rows of a small table, with these columns in this order; `id` means the row's number where it is one.

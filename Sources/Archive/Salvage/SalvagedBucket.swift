@@ -52,7 +52,14 @@ struct SalvagedBucket {
 
     private func follows(_ row: SegmentRow, _ previous: [UInt8]) -> Bool {
         row.digest
-            == SegmentDigest.chained(row.header, row.sizes, row.parts, ordinal: row.ordinal, previous: previous)
+            == SegmentDigest.chained(
+                row.header,
+                row.sizes,
+                row.parts,
+                row.seal,
+                ordinal: row.ordinal,
+                previous: previous
+            )
     }
 
     private func predecessor(of row: SegmentRow) -> SegmentRow? {

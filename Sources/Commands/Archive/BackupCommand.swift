@@ -19,6 +19,7 @@ struct BackupCommand: CisternCommand {
               cistern backup 'app-*' sessions --archive all.cistern --verify
               cistern backup --all --archive all.cistern --tag before-upgrade
               cistern backup orders --archive orders.cistern --follow
+              cistern backup orders --archive orders.cistern --encrypt --key-file archive.key
               cistern backup east/config west/config --archive config.cistern
 
             The last one reads two clusters, east and west: they are contexts of the `nats` CLI.
@@ -53,11 +54,17 @@ struct BackupCommand: CisternCommand {
     @Option(help: "Name the revision that the backup ends at.")
     var tag: String?
 
+    @Flag(help: "Encrypt a new archive, with the key file or passphrase given.")
+    var encrypt = false
+
     @Flag(help: "Afterwards compare the archive with the bucket, entry by entry.")
     var verify = false
 
     @OptionGroup(title: "Connection")
     var connection: ConnectionOptions
+
+    @OptionGroup(title: "Encryption")
+    var keys: KeyOptions
 
     @OptionGroup(title: "Output")
     var output: OutputOptions
@@ -73,7 +80,7 @@ struct BackupCommand: CisternCommand {
     }
 
     func perform(_ console: Console) async throws -> RunStatus {
-        let slot = ArchiveSlot(path: archive)
+        let slot = ArchiveSlot(path: archive, keys: keys, encrypts: encrypt, console: console)
         // An archive that cannot be used is found before any server is asked; a new one is made only when the buckets
         // were found.
         try slot.openIfPresent()

@@ -45,7 +45,7 @@ struct BackupRun: Sendable {
         guard report.outcome != .stopped || options.follow, let revision = report.consistentRevision else {
             return result
         }
-        let reader = try writer.makeReader()
+        let reader = try writer.reader()
         guard let incarnation = try reader.latestIncarnation(bucket: report.bucket, cluster: report.cluster) else {
             return result
         }

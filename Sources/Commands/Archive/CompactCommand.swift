@@ -25,15 +25,18 @@ struct CompactCommand: CisternCommand {
     @Flag(help: "Show what would be merged, and change nothing.")
     var dryRun = false
 
+    @OptionGroup(title: "Encryption")
+    var keys: KeyOptions
+
     @OptionGroup(title: "Output")
     var output: OutputOptions
 
     func perform(_ console: Console) async throws -> RunStatus {
         let report: CompactionReport
         if dryRun {
-            report = try ArchiveReader.open(path: file).compactionPlan()
+            report = try keys.reader(file, console).compactionPlan()
         } else {
-            let writer = try ArchiveWriter.open(path: file)
+            let writer = try keys.writer(file, console)
             let progress = console.progress
             report = try writer.audited("compact") { audit in
                 let report = try writer.compact(shouldStop: { Task.isCancelled }) { state in

@@ -29,11 +29,14 @@ struct GetCommand: CisternCommand {
     @OptionGroup(title: "Point")
     var point: PointOptions
 
+    @OptionGroup(title: "Encryption")
+    var keys: KeyOptions
+
     @OptionGroup(title: "Output")
     var output: OutputOptions
 
     func perform(_ console: Console) async throws -> RunStatus {
-        let reader = try ArchiveReader.open(path: file)
+        let reader = try keys.reader(file, console)
         let chosen = try incarnation.choose(in: reader)
         let revision = try reader.resolve(point.point, in: chosen.id)
         let found = try reader.latest(Key(key), in: chosen.id, at: .revision(revision))

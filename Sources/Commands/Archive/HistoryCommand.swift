@@ -30,11 +30,14 @@ struct HistoryCommand: CisternCommand {
     @OptionGroup(title: "Point")
     var point: PointOptions
 
+    @OptionGroup(title: "Encryption")
+    var keys: KeyOptions
+
     @OptionGroup(title: "Output")
     var output: OutputOptions
 
     func perform(_ console: Console) async throws -> RunStatus {
-        let reader = try ArchiveReader.open(path: file)
+        let reader = try keys.reader(file, console)
         let chosen = try incarnation.choose(in: reader)
         // Without a point everything archived counts, also what lies behind the newest consistent revision.
         let last = point.point == .newest ? Revision.max : try reader.resolve(point.point, in: chosen.id)

@@ -34,17 +34,20 @@ struct KeysCommand: CisternCommand {
     @OptionGroup(title: "Point")
     var point: PointOptions
 
+    @OptionGroup(title: "Encryption")
+    var keys: KeyOptions
+
     @OptionGroup(title: "Output")
     var output: OutputOptions
 
     func perform(_ console: Console) async throws -> RunStatus {
-        let reader = try ArchiveReader.open(path: file)
+        let reader = try keys.reader(file, console)
         let chosen = try incarnation.choose(in: reader)
         let revision = try reader.resolve(point.point, in: chosen.id)
-        let keys = try reader.keys(of: chosen.id, at: revision, filter: patterns)
+        let found = try reader.keys(of: chosen.id, at: revision, filter: patterns)
             .filter { deleted || $0.operation == .put }
         if console.isJSON {
-            for key in keys {
+            for key in found {
                 try console.document(
                     KeyDocument(
                         key: key.key,
@@ -57,11 +60,11 @@ struct KeysCommand: CisternCommand {
                 )
             }
         } else if long {
-            try console.data(Self.table(keys))
+            try console.data(Self.table(found))
         } else {
-            try console.data(keys.map { $0.key.description.escapedForTerminal })
+            try console.data(found.map { $0.key.description.escapedForTerminal })
         }
-        if keys.isEmpty, !console.isJSON {
+        if found.isEmpty, !console.isJSON {
             console.note("no key of bucket \(chosen.bucket) fits at revision \(revision)")
         }
         return .done

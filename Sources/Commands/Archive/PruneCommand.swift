@@ -61,6 +61,9 @@ struct PruneCommand: CisternCommand {
     @Flag(name: .shortAndLong, help: "Do not ask.")
     var yes = false
 
+    @OptionGroup(title: "Encryption")
+    var keys: KeyOptions
+
     @OptionGroup(title: "Output")
     var output: OutputOptions
 
@@ -90,7 +93,7 @@ struct PruneCommand: CisternCommand {
 
     func perform(_ console: Console) async throws -> RunStatus {
         let zone = timeZone.flatMap { TimeZone(identifier: $0) } ?? .gmt
-        let reader = try ArchiveReader.open(path: file)
+        let reader = try keys.reader(file, console)
         if let bucket, try !reader.incarnations().contains(where: { $0.bucket == bucket }) {
             throw CommandError(
                 .nothingMatches,
@@ -147,7 +150,7 @@ struct PruneCommand: CisternCommand {
     }
 
     private func prune(_ zone: TimeZone, _ console: Console) throws -> PruneReport {
-        let writer = try ArchiveWriter.open(path: file)
+        let writer = try keys.writer(file, console)
         let progress = console.progress
         let report = try writer.audited("prune") { audit in
             let report = try writer.prune(

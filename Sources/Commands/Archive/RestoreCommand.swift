@@ -75,6 +75,9 @@ struct RestoreCommand: CisternCommand {
     @OptionGroup(title: "Connection (the target's)")
     var connection: ConnectionOptions
 
+    @OptionGroup(title: "Encryption")
+    var keys: KeyOptions
+
     @OptionGroup(title: "Output")
     var output: OutputOptions
 
@@ -94,7 +97,7 @@ struct RestoreCommand: CisternCommand {
                 hint: "give --yes as well, or look at --dry-run first"
             )
         }
-        let reader = try ArchiveReader.open(path: file)
+        let reader = try keys.reader(file, console)
         // Said with what the archive holds, before a server is asked.
         _ = try IncarnationOptions.choose(
             from: try reader.incarnations(),

@@ -80,6 +80,10 @@ struct ShowCommand: CisternCommand {
         var fields = FieldList()
         fields.add("Archive", summary.path)
         fields.add("Format", String(summary.format))
+        if let encryption = summary.encryption {
+            let rest = encryption.isComplete ? "" : ", not all of it yet: run cistern rekey again"
+            fields.add("Encrypted", "opens with a \(encryption.kind)\(rest)")
+        }
         fields.add("File size", NumberText.bytes(summary.fileSize))
         fields.add("Buckets", String(summary.buckets.count))
         fields.add("Runs", String(summary.runs.count))

@@ -37,6 +37,9 @@ struct TagCommand: CisternCommand {
     @OptionGroup(title: "Point")
     var point: PointOptions
 
+    @OptionGroup(title: "Encryption")
+    var keys: KeyOptions
+
     @OptionGroup(title: "Output")
     var output: OutputOptions
 
@@ -52,14 +55,14 @@ struct TagCommand: CisternCommand {
     }
 
     func perform(_ console: Console) async throws -> RunStatus {
-        let reader = try ArchiveReader.open(path: file)
+        let reader = try keys.reader(file, console)
         let chosen = try incarnation.choose(in: reader)
         guard let name else {
             try list(try reader.tags(of: chosen.id), of: chosen, console)
             return .done
         }
         let revision = delete ? nil : try reader.resolve(point.point, in: chosen.id)
-        let writer = try ArchiveWriter.open(path: file)
+        let writer = try keys.writer(beside: reader)
         try writer.audited("tag") { audit in
             audit.incarnation = chosen.id
             if let revision {

@@ -13,7 +13,14 @@ enum VerificationText {
             "\(NumberText.count(report.incarnations, "incarnation")), \(NumberText.count(checked.segments, "segment")), "
             + "\(NumberText.count(checked.entries, "entry")), \(NumberText.bytes(checked.bytes))"
         guard !report.isSound else {
-            return ["\(file.escapedForTerminal): \(console.styled("sound", .green)): \(scope)"]
+            let verdict = "\(file.escapedForTerminal): \(console.styled("sound", .green)): \(scope)"
+            guard report.unopenedSegments > 0 else { return [verdict] }
+            return [
+                verdict,
+                "  without the key only the digests of "
+                    + "\(NumberText.count(report.unopenedSegments, "encrypted segment"))"
+                    + " were checked, not what they hold",
+            ]
         }
         var lines = [
             "\(file.escapedForTerminal): \(console.styled("damaged", .red)): "

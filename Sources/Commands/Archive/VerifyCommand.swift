@@ -42,6 +42,9 @@ struct VerifyCommand: CisternCommand {
     @OptionGroup(title: "Connection")
     var connection: ConnectionOptions
 
+    @OptionGroup(title: "Encryption")
+    var keys: KeyOptions
+
     @OptionGroup(title: "Output")
     var output: OutputOptions
 
@@ -53,7 +56,7 @@ struct VerifyCommand: CisternCommand {
     }
 
     func perform(_ console: Console) async throws -> RunStatus {
-        let reader = try ArchiveReader.open(path: file)
+        let reader = try keys.reader(file, console)
         let progress = console.progress
         let report = try reader.verify { state in
             progress.update(

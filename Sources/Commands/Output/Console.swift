@@ -94,6 +94,11 @@ struct Console: Sendable {
         errors.writeLine(text)
     }
 
+    /// Says something to whoever is asked something; never silent.
+    func say(_ text: String) {
+        errors.writeLine(text.escapedForTerminal)
+    }
+
     /// Warns beside the results; silent with `-q`.
     func warn(_ text: String) {
         guard !options.isQuiet else { return }

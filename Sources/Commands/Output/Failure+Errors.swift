@@ -81,6 +81,7 @@ extension Failure {
     private static func status(_ code: CommandError.Code) -> RunStatus {
         switch code {
         case .usage: .usage
+        case .fileExists: .exists
         // Whoever closes our output has what it wanted: `cistern keys FILE | head`.
         case .outputClosed: .done
         case .outputFailed, .inputFailed, .keyNotFound, .nothingMatches, .declined: .failed
@@ -149,6 +150,7 @@ extension Failure {
     private static func status(_ code: ArchiveError.Code) -> RunStatus {
         switch code {
         case .locked: .busy
+        case .encrypted, .notEncrypted, .wrongKey, .invalidKey: .usage
         case .exists: .exists
         case .notFound, .notAnArchive, .newerFormat, .corrupt, .full, .readOnly, .io, .noSuchIncarnation,
             .noSuchPoint, .chainBroken, .invalid:

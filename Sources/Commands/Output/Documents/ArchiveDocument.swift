@@ -26,6 +26,12 @@ struct ArchiveDocument: Encodable, Sendable {
         var segmentList: [Segment]?
     }
 
+    /// How an archive is encrypted.
+    struct Encryption: Encodable, Sendable {
+        var opensWith: String
+        var isComplete: Bool
+    }
+
     /// A named revision.
     struct Tag: Encodable, Sendable {
         var name: String
@@ -72,6 +78,7 @@ struct ArchiveDocument: Encodable, Sendable {
     var archive: String
     var format: Int
     var fileBytes: Int
+    var encryption: Encryption?
     var buckets: [Bucket]
     var runs: [Run]?
 }
@@ -82,6 +89,7 @@ extension ArchiveDocument {
         archive = summary.path
         format = summary.format
         fileBytes = summary.fileSize
+        encryption = summary.encryption.map { Encryption(opensWith: $0.kind.rawValue, isComplete: $0.isComplete) }
         buckets = summary.buckets.map(Bucket.init)
     }
 }

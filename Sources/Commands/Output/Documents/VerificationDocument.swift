@@ -20,6 +20,7 @@ struct VerificationDocument: Encodable, Sendable {
     var segments: Int
     var entries: Int
     var bytes: Int
+    var unopenedSegments: Int?
     var problems: [Problem]
     var comparison: ComparisonDocument?
 
@@ -30,6 +31,7 @@ struct VerificationDocument: Encodable, Sendable {
         segments = report.checked.segments
         entries = report.checked.entries
         bytes = report.checked.bytes
+        unopenedSegments = report.unopenedSegments == 0 ? nil : report.unopenedSegments
         problems = report.problems.map { problem in
             Problem(
                 cluster: problem.incarnation?.cluster,
