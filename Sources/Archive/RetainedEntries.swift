@@ -62,6 +62,8 @@ struct RetainedEntries: Sendable {
     private static let none = UInt32.max
 
     private(set) var policy: Policy
+    /// Another policy that may be in force instead: what goes is what both drop.
+    private(set) var alternative: Policy?
     private var nodes: [Node] = []
     private var free = none
     private var heads: [UInt32] = []
@@ -77,14 +79,31 @@ struct RetainedEntries: Sendable {
 
     /// The server takes another configuration after it stored the entry of this revision and time.
     ///
-    /// What had expired by then stays gone, even if the new configuration lets entries live longer.
-    mutating func change(_ new: Policy, after revision: Revision, at time: Timestamp) {
-        let isLower = new.history > 0 && (policy.history <= 0 || new.history < policy.history)
-        let changesLifetimes = new.maximumAge != policy.maximumAge || new.allowsEntryTTL != policy.allowsEntryTTL
-        if isLower || changesLifetimes { settle(revision: revision, time: time) }
+    /// What had expired by then stays gone, even if the new configuration lets entries live longer. While it is not
+    /// known when exactly a configuration took the place of another, that other is the `alternative`.
+    mutating func change(
+        _ new: Policy,
+        alternative other: Policy? = nil,
+        after revision: Revision,
+        at time: Timestamp
+    ) {
+        settle(revision: revision, time: time)
+        let before = history
         policy = new
-        guard isLower else { return }
+        alternative = other
+        guard history > 0, before <= 0 || history < before else { return }
         for key in heads.indices { trim(key) }
+    }
+
+    /// Entries kept a key; 0 for all.
+    private var history: Int {
+        guard let alternative else { return max(0, policy.history) }
+        return policy.history <= 0 || alternative.history <= 0 ? 0 : max(policy.history, alternative.history)
+    }
+
+    /// Whether entries may expire or were seen to be gone.
+    private var isMortal: Bool {
+        (policy.maximumAge > 0 && alternative?.maximumAge ?? 1 > 0) || !mortals.isEmpty
     }
 
     /// The server stores an entry.
@@ -95,8 +114,9 @@ struct RetainedEntries: Sendable {
         case .everything: clearAll()
         }
         append(entry)
-        guard policy.history > 0, counts[entry.key] > policy.history else { return }
-        if policy.history > 1, policy.maximumAge > 0 || !mortals.isEmpty {
+        let history = history
+        guard history > 0, counts[entry.key] > history else { return }
+        if history > 1, isMortal {
             dropDead(entry.key, at: entry.time, knownAt: entry.revision - 1)
         }
         trim(entry.key)
@@ -109,7 +129,7 @@ struct RetainedEntries: Sendable {
 
     /// What is left at a revision and a time.
     mutating func settle(revision: Revision, time: Timestamp) {
-        guard policy.maximumAge > 0 || !mortals.isEmpty else { return }
+        guard isMortal else { return }
         for key in heads.indices { dropDead(key, at: time, knownAt: revision) }
     }
 
@@ -183,7 +203,8 @@ struct RetainedEntries: Sendable {
     }
 
     private mutating func trim(_ key: Int) {
-        while counts[key] > policy.history { dropFirst(key) }
+        let history = history
+        while counts[key] > history { dropFirst(key) }
     }
 
     private mutating func clear(_ key: Int) {
@@ -224,7 +245,12 @@ struct RetainedEntries: Sendable {
     private func isDead(_ node: Node, at time: Timestamp, knownAt revision: Revision) -> Bool {
         let mortality = mortals.isEmpty ? nil : mortals[node.number]
         if let goneAt = mortality?.goneAt, goneAt <= revision { return true }
-        let own = policy.allowsEntryTTL ? mortality?.lifetime : nil
+        guard isExpired(node, mortality?.lifetime, policy, at: time) else { return false }
+        return alternative.map { isExpired(node, mortality?.lifetime, $0, at: time) } ?? true
+    }
+
+    private func isExpired(_ node: Node, _ lifetime: EntryLifetime?, _ policy: Policy, at time: Timestamp) -> Bool {
+        let own = policy.allowsEntryTTL ? lifetime : nil
         guard let expiry = EntryLifetime.expiry(of: node.time, own: own, maximumAge: policy.maximumAge) else {
             return false
         }

@@ -45,6 +45,8 @@ struct StateScan {
     private var retained = RetainedEntries(policy: .unlimited)
     private var policies: [(revision: Revision, time: Timestamp, policy: RetainedEntries.Policy)] = []
     private var nextPolicy = 0
+    /// When the newest configuration was observed, while it is not known whether it was in force yet.
+    private var uncertainUntil: Timestamp?
     private var nextRemoval = 0
     private var openRemovals: [Removal] = []
     private var keys = ByteDictionary()
@@ -123,7 +125,7 @@ struct StateScan {
     ) {
         let entryRevision = segment.revisions[index]
         let time = Timestamp(nanoseconds: segment.times[index])
-        if nextPolicy < policies.count { changePolicies(before: entryRevision) }
+        if nextPolicy < policies.count || uncertainUntil != nil { changePolicies(before: entryRevision, at: time) }
         lastTime = time
         guard mode == .full || basis.admits(ascending: entryRevision) else { return }
         guard key >= 0 else {
@@ -155,17 +157,34 @@ struct StateScan {
         )
     }
 
-    /// Takes over the configurations observed before a revision, and at it by a time.
-    private mutating func changePolicies(before revision: Revision, by time: Timestamp? = nil) {
+    /// Takes over the configurations observed before a revision, and with `isAsOf` at it by a time.
+    ///
+    /// Of one that was observed later than that time it is not known whether it was in force yet: until then the one
+    /// before it may be.
+    private mutating func changePolicies(before revision: Revision, at time: Timestamp, isAsOf: Bool = false) {
         while nextPolicy < policies.count {
             let next = policies[nextPolicy]
-            let isObserved = next.revision == revision && time.map { next.time <= $0 } ?? false
+            let isObserved = isAsOf && next.revision == revision && next.time <= time
             guard next.revision < revision || isObserved else { break }
-            // Times are the entries': when exactly the server took the configuration is not known.
+            settlePolicy(by: next.time)
+            retained.change(
+                next.policy,
+                alternative: retained.policy,
+                after: next.revision,
+                at: lastTime ?? Timestamp(nanoseconds: .min)
+            )
+            uncertainUntil = next.time
             nextPolicy += 1
-            guard !basis.isRecorded else { continue }
-            retained.change(next.policy, after: next.revision, at: lastTime ?? Timestamp(nanoseconds: .min))
         }
+        settlePolicy(by: time)
+    }
+
+    /// The newest configuration is in force for certain if it was observed by this time.
+    private mutating func settlePolicy(by time: Timestamp) {
+        guard let observed = uncertainUntil, observed <= time else { return }
+        // What was seen to be gone when this one was observed may have taken its place of the history before.
+        retained.change(retained.policy, after: policies[nextPolicy - 1].revision, at: observed)
+        uncertainUntil = nil
     }
 
     /// The earliest revision at which an entry was seen to be gone; entries come in order, so do the removals.
@@ -181,7 +200,7 @@ struct StateScan {
     /// Ends the pass: applies what holds at the revision and the time, and marks the entries that are left.
     mutating func finish(asOf time: Timestamp?) -> ScannedState {
         let time = time ?? lastTime ?? Timestamp(nanoseconds: 0)
-        changePolicies(before: revision, by: time)
+        changePolicies(before: revision, at: time, isAsOf: true)
         var totals = (entries: full.entries, bytes: full.bytes, keys: isPut.count { $0 })
         var recentlyExpired = 0
         if mode != .full {

@@ -172,7 +172,9 @@ func pointsInTime(seed: Int) throws {
     for point in capture.points {
         let state = try reader.state(of: point.incarnation, at: point.revision)
         let entries = try TestArchive.entries(state)
-        #expect(entries == point.held, "revision \(point.revision)")
+        let (said, held) = (entries.map(\.revision), point.held.map(\.revision))
+        #expect(said == held, "at \(point.revision)")
+        #expect(entries == point.held, "at \(point.revision)")
         #expect(state.configuration?.json == point.settings)
     }
     if seed % 50 == 0 { #expect(try reader.verify().problems.isEmpty) }
