@@ -12,8 +12,8 @@ enum ArchiveFormat {
     static let pageSize = 8192
     static let tables =
         Database.dataKeyTables + [
-            "incarnation", "configuration", "segment", "segment_data", "checkpoint", "point", "held", "removal", "tag",
-            "run",
+            "incarnation", "configuration", "segment", "segment_data", "checkpoint", "point", "held", "lost", "removal",
+            "tag", "run",
         ]
 
     static let schema = """
@@ -116,13 +116,21 @@ enum ArchiveFormat {
             digest BLOB NOT NULL,
             UNIQUE (incarnation, point, ordinal)
         ) STRICT;
+        CREATE TABLE lost (
+            id INTEGER PRIMARY KEY,
+            incarnation INTEGER NOT NULL REFERENCES incarnation (id),
+            first_revision INTEGER NOT NULL,
+            last_revision INTEGER NOT NULL,
+            digest BLOB NOT NULL
+        ) STRICT;
         CREATE TABLE removal (
             id INTEGER PRIMARY KEY,
             incarnation INTEGER NOT NULL REFERENCES incarnation (id),
             first_revision INTEGER NOT NULL,
             last_revision INTEGER NOT NULL,
             seen_revision INTEGER NOT NULL,
-            seen_time INTEGER NOT NULL
+            seen_time INTEGER NOT NULL,
+            digest BLOB NOT NULL
         ) STRICT;
         CREATE INDEX removal_by_revision ON removal (incarnation, first_revision);
         CREATE TABLE tag (
@@ -132,6 +140,7 @@ enum ArchiveFormat {
             time INTEGER,
             note TEXT NOT NULL,
             created INTEGER NOT NULL,
+            digest BLOB NOT NULL,
             PRIMARY KEY (incarnation, name)
         ) STRICT;
         CREATE TABLE run (
@@ -145,7 +154,8 @@ enum ArchiveFormat {
             entries INTEGER NOT NULL,
             bytes INTEGER NOT NULL,
             outcome TEXT NOT NULL,
-            error TEXT
+            error TEXT,
+            digest BLOB NOT NULL
         ) STRICT;
         """
 

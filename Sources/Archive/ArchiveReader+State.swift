@@ -19,7 +19,7 @@ extension ArchiveReader {
             }
             let revision: Revision
             switch point {
-            case .newest: return newest
+            case .newest: revision = newest
             case .revision(let asked): revision = asked
             case .time(let time): return try Self.revision(at: time, in: incarnation, stored, db)
             case .tag(let name):
@@ -140,7 +140,7 @@ extension Database {
                 .noSuchPoint("revision \(revision) is kept as it was at \(recorded), and as of no other time")
             )
         }
-        let reckoned = try time ?? provedTime(of: revision, incarnation, stored, basis)
+        let time = try time ?? provedTime(of: revision, incarnation, stored, basis)
         var scan = StateScan(
             incarnation: incarnation,
             revision: revision,
@@ -148,7 +148,7 @@ extension Database {
             mode: historyMode,
             basis: basis,
             configurations: try configurations(incarnation.id).map(\.record),
-            removals: try removals(incarnation.id, seenThrough: revision, by: reckoned)
+            removals: try removals(incarnation, seenThrough: revision, by: time)
         )
         try scan.configure()
         for row in try segments(of: incarnation, through: revision) {
@@ -159,7 +159,7 @@ extension Database {
             }
             try scan.add(row, try columns(of: row, incarnation))
         }
-        return scan.finish(asOf: reckoned)
+        return scan.finish(asOf: time)
     }
 
     /// When the state at a revision was proved, if it was.
@@ -177,15 +177,21 @@ extension Database {
     }
 
     /// The removals seen before a revision, and at it by a time, by their first revision.
-    func removals(_ id: IncarnationID, seenThrough revision: Revision, by time: Timestamp?) throws -> [Removal] {
+    func removals(
+        _ incarnation: Incarnation,
+        seenThrough revision: Revision,
+        by time: Timestamp?
+    ) throws -> [Removal] {
         let sql = """
-            SELECT first_revision, last_revision, seen_revision FROM removal WHERE incarnation = ?
+            SELECT first_revision, last_revision, seen_revision, seen_time, digest FROM removal WHERE incarnation = ?
             AND (seen_revision < ? OR seen_revision = ? AND seen_time <= ?) ORDER BY first_revision
             """
         let revision = Int64(clamping: revision)
         let time = time?.nanoseconds ?? .max
-        return try rows(sql, [id.rawValue, revision, revision, time]).map { row in
-            Removal(first: try row.revision(0), last: try row.revision(1), seenAt: try row.revision(2))
+        let root = SegmentDigest.root(incarnation)
+        return try rows(sql, [incarnation.id.rawValue, revision, revision, time]).map { row in
+            try row.check(SegmentDigest.removal, root, count: 4, "a removal of bucket \(incarnation.bucket)")
+            return Removal(first: try row.revision(0), last: try row.revision(1), seenAt: try row.revision(2))
         }
     }
 }

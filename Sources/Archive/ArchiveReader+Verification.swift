@@ -69,8 +69,13 @@ private struct Verification {
             }
         }
         attempt(incarnation) {
-            _ = try db.removals(incarnation.id, seenThrough: .max, by: nil)
-            return []
+            _ = try db.removals(incarnation, seenThrough: .max, by: nil)
+            // A changed number may hide one from that.
+            let hidden = try db.integer("SELECT count(*) FROM removal WHERE seen_revision < 0")
+            return hidden == 0 ? [] : ["a removal was seen at a negative revision"]
+        }
+        attempt(incarnation) {
+            try db.lost(incarnation).map { "revisions \($0.lowerBound) to \($0.upperBound) are lost" }
         }
         let end = checkSegments(of: incarnation, db)
         guard let checkpoint else {
@@ -106,12 +111,7 @@ private struct Verification {
                 guard revision <= checkpoint.exactFrom else { return [] }
                 // Which revisions an encrypted segment holds is not known without the key.
                 guard try hasKey || db.dataKeys().isEmpty else { return [] }
-                var held = try db.held(sound, incarnation)
-                var found: Int64 = 0
-                for row in try db.segments(of: incarnation, through: revision) {
-                    let revisions = try db.columns(of: row, incarnation).revisions
-                    for revision in revisions where held.contains(ascending: revision) { found += 1 }
-                }
+                let found = try db.entries(of: db.held(sound, incarnation), incarnation)
                 guard found == sound.entries else {
                     return ["of \(sound.entries) entries held at the point of revision \(revision), \(found) are here"]
                 }
@@ -236,12 +236,13 @@ private struct Verification {
 
     /// Rows that belong to no incarnation.
     private static func strayRows(_ db: Database) throws -> [String] {
-        let strays = try ["configuration", "segment", "checkpoint", "point", "held", "removal", "tag"].compactMap {
-            table in
-            let sql = "SELECT count(*) FROM \(table) WHERE incarnation NOT IN (SELECT id FROM incarnation)"
-            let count = try db.integer(sql)
-            return count == 0 ? nil : "\(count) rows of table \(table) belong to no incarnation"
-        }
+        let strays = try ["configuration", "segment", "checkpoint", "point", "held", "lost", "removal", "tag"]
+            .compactMap {
+                table in
+                let sql = "SELECT count(*) FROM \(table) WHERE incarnation NOT IN (SELECT id FROM incarnation)"
+                let count = try db.integer(sql)
+                return count == 0 ? nil : "\(count) rows of table \(table) belong to no incarnation"
+            }
         let orphans = try db.integer("SELECT count(*) FROM segment_data WHERE id NOT IN (SELECT data FROM segment)")
         return strays + (orphans == 0 ? [] : ["\(orphans) rows of table segment_data belong to no segment"])
     }

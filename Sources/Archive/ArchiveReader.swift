@@ -79,7 +79,9 @@ public final class ArchiveReader: Sendable {
     }
 
     func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
-        try ArchiveError.wrapping(path) { try database.read { db in try KeyRing.$current.withValue(keyRing) { try body(db) } } }
+        try ArchiveError.wrapping(path) {
+            try database.read { db in try KeyRing.$current.withValue(keyRing) { try body(db) } }
+        }
     }
 
     /// The key it was opened with, if there was one.

@@ -34,7 +34,9 @@ final class ArchiveSnapshot: Sendable {
     }
 
     func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
-        try ArchiveError.wrapping(path) { try database.inDatabase { db in try KeyRing.$current.withValue(keyRing) { try body(db) } } }
+        try ArchiveError.wrapping(path) {
+            try database.inDatabase { db in try KeyRing.$current.withValue(keyRing) { try body(db) } }
+        }
     }
 
     /// The columns of a segment without its values.

@@ -17,12 +17,14 @@ extension ArchiveWriter {
     }
 
     /// Does a piece of work with a line in the audit trail; what it throws is recorded, and thrown.
+    ///
+    /// `now` is when it runs, by default what the system's clock says at its beginning and its end.
     public func audited<Result>(
         _ kind: String,
-        clock: () -> Timestamp = { .wallClock() },
+        now: Timestamp? = nil,
         _ work: (inout AuditNote) throws -> Result
     ) throws -> Result {
-        let run = try beginRun(kind: kind, at: clock())
+        let run = try beginRun(kind: kind, at: now ?? .wallClock())
         var note = AuditNote()
         do {
             let result = try work(&note)
@@ -32,13 +34,13 @@ extension ArchiveWriter {
                 incarnation: note.incarnation,
                 entries: note.entries,
                 bytes: note.bytes,
-                at: clock()
+                at: now ?? .wallClock()
             )
             return result
         } catch {
             // What failed first is what counts: on a full disk not even this can be written.
             do {
-                try finishRun(run, outcome: .failed, error: "\(error)", at: clock())
+                try finishRun(run, outcome: .failed, error: "\(error)", at: now ?? .wallClock())
             } catch {}
             throw error
         }

@@ -12,15 +12,17 @@ extension ArchiveWriter {
         try write { db in
             try db.execute(
                 sql: """
-                    INSERT INTO run (kind, incarnation, started, from_revision, entries, bytes, outcome)
-                    VALUES (?, ?, ?, ?, 0, 0, ?)
+                    INSERT INTO run (kind, incarnation, started, from_revision, entries, bytes, outcome, digest)
+                    VALUES (?, ?, ?, ?, 0, 0, ?, x'')
                     """,
                 arguments: [
                     kind, incarnation?.rawValue, time.nanoseconds, try fromRevision?.stored(),
                     ArchiveRun.Outcome.unfinished.rawValue,
                 ]
             )
-            return RunID(rawValue: db.lastInsertedRowID)
+            let id = db.lastInsertedRowID
+            try db.sealRun(id)
+            return RunID(rawValue: id)
         }
     }
 
@@ -46,7 +48,7 @@ extension ArchiveWriter {
                     incarnation?.rawValue, id.rawValue,
                 ]
             )
-            guard db.changesCount == 1 else { throw ArchiveError(.invalid("the end of a run that never began")) }
+            try db.sealRun(id.rawValue)
         }
     }
 
@@ -76,12 +78,15 @@ extension ArchiveWriter {
             let proved =
                 checkpoint.consistentRevision == revision
                 ? checkpoint.consistentTime : try db.soundPoint(incarnation, at: revision)?.point.time
-            try db.execute(
-                sql: "INSERT INTO tag (incarnation, name, revision, time, note, created) VALUES (?, ?, ?, ?, ?, ?)",
-                arguments: [
-                    id.rawValue, name, try revision.stored(),
-                    proved?.nanoseconds, note, time.nanoseconds,
-                ]
+            try db.insert(
+                into: "tag",
+                "name, revision, time, note, created",
+                [
+                    name.databaseValue, try revision.stored().databaseValue,
+                    proved?.nanoseconds.databaseValue ?? .null, note.databaseValue, time.nanoseconds.databaseValue,
+                ],
+                SegmentDigest.tag,
+                of: incarnation
             )
         }
     }
@@ -107,16 +112,18 @@ extension ArchiveWriter {
     ) throws {
         guard !revisions.isEmpty else { return }
         try write { db in
+            let incarnation = try db.incarnation(id)
             for range in revisions {
-                try db.cachedStatement(
-                    sql: """
-                        INSERT INTO removal (incarnation, first_revision, last_revision, seen_revision, seen_time)
-                        VALUES (?, ?, ?, ?, ?)
-                        """
-                ).execute(arguments: [
-                    id.rawValue, try range.lowerBound.stored(), try range.upperBound.stored(), try seenAt.stored(),
-                    time.nanoseconds,
-                ])
+                try db.insert(
+                    into: "removal",
+                    "first_revision, last_revision, seen_revision, seen_time",
+                    [
+                        try range.lowerBound.stored().databaseValue, try range.upperBound.stored().databaseValue,
+                        try seenAt.stored().databaseValue, time.nanoseconds.databaseValue,
+                    ],
+                    SegmentDigest.removal,
+                    of: incarnation
+                )
             }
         }
     }

@@ -118,7 +118,9 @@ public final class ArchiveWriter: Sendable {
     }
 
     func read<Result>(_ body: (Database) throws -> Result) throws -> Result {
-        try ArchiveError.wrapping(path) { try database.read { db in try KeyRing.$current.withValue(keyRing) { try body(db) } } }
+        try ArchiveError.wrapping(path) {
+            try database.read { db in try KeyRing.$current.withValue(keyRing) { try body(db) } }
+        }
     }
 
     /// Runs `body` outside any transaction, for what must not be in one.

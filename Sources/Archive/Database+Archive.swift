@@ -5,31 +5,20 @@ import KVModel
 extension Database {
     private static let incarnationColumns = "SELECT id, cluster, bucket, created FROM incarnation"
 
-    private func incarnation(_ row: StoredRow) throws -> Incarnation {
-        let name = try row.text(2)
-        guard let bucket = try? BucketName(name) else { throw ArchiveError(.corrupt("\"\(name)\" is no bucket name")) }
-        return Incarnation(
-            id: IncarnationID(rawValue: try row.integer(0)),
-            cluster: try row.text(1),
-            bucket: bucket,
-            created: try row.text(3)
-        )
-    }
-
     func incarnations() throws -> [Incarnation] {
-        try rows(Self.incarnationColumns + " ORDER BY id").map(incarnation)
+        try rows(Self.incarnationColumns + " ORDER BY id").map(Incarnation.init)
     }
 
     func incarnation(_ id: IncarnationID) throws -> Incarnation {
         guard let row = try rows(Self.incarnationColumns + " WHERE id = ?", [id.rawValue]).first else {
             throw ArchiveError(.noSuchIncarnation("incarnation \(id.rawValue)"))
         }
-        return try incarnation(row)
+        return try Incarnation(row)
     }
 
     func latestIncarnation(bucket: BucketName, cluster: String?) throws -> Incarnation? {
         try rows(Self.incarnationColumns + " WHERE bucket = ? ORDER BY id", [bucket.rawValue])
-            .map(incarnation)
+            .map(Incarnation.init)
             .filter { cluster == nil || $0.cluster == cluster }
             .reduce(nil) { newest, other in
                 guard let newest else { return other }
@@ -38,10 +27,7 @@ extension Database {
     }
 
     func checkpoint(_ id: IncarnationID) throws -> StoredCheckpoint? {
-        let sql = """
-            SELECT resume_revision, consistent_revision, consistent_time, source_messages, source_bytes, source_first,
-            source_last, updated, segments, head, exact_from, digest FROM checkpoint WHERE incarnation = ?
-            """
+        let sql = "SELECT \(StoredCheckpoint.columns) FROM checkpoint WHERE incarnation = ?"
         return try rows(sql, [id.rawValue]).first.map { try StoredCheckpoint($0) }
     }
 
@@ -58,22 +44,17 @@ extension Database {
         let sql = """
             SELECT revision, time, json, digest FROM configuration WHERE incarnation = ? ORDER BY revision, id
             """
-        return try rows(sql, [id.rawValue]).map { row in
-            StoredConfiguration(
-                record: ConfigurationRecord(
-                    revision: try row.revision(0),
-                    time: try row.time(1),
-                    json: try row.text(2)
-                ),
-                digest: Array(try row.blob(3))
-            )
-        }
+        return try rows(sql, [id.rawValue]).map { try StoredConfiguration($0) }
     }
 
     func tags(_ id: IncarnationID) throws -> [ArchiveTag] {
-        let sql = "SELECT name, revision, time, note, created FROM tag WHERE incarnation = ? ORDER BY revision, name"
+        let sql =
+            "SELECT name, revision, time, note, created, digest FROM tag WHERE incarnation = ? ORDER BY revision, name"
+        let incarnation = try incarnation(id)
+        let root = SegmentDigest.root(incarnation)
         return try rows(sql, [id.rawValue]).map { row in
-            ArchiveTag(
+            try row.check(SegmentDigest.tag, root, count: 5, "a tag of bucket \(incarnation.bucket)")
+            return ArchiveTag(
                 name: try row.text(0),
                 incarnation: id,
                 revision: try row.revision(1),
@@ -86,14 +67,14 @@ extension Database {
 
     func runs() throws -> [ArchiveRun] {
         let sql = """
-            SELECT id, kind, incarnation, started, finished, from_revision, to_revision, entries, bytes, outcome, error
-            FROM run ORDER BY id
+            SELECT \(ArchiveRun.columns), digest FROM run ORDER BY id
             """
         return try rows(sql).map { row in
             let outcome = try row.text(9)
             guard let known = ArchiveRun.Outcome(rawValue: outcome) else {
                 throw ArchiveError(.corrupt("\"\(outcome)\" is no outcome of a run"))
             }
+            try row.check(SegmentDigest.run, [], count: 11, "run \(try row.integer(0))")
             return ArchiveRun(
                 id: RunID(rawValue: try row.integer(0)),
                 kind: try row.text(1),
@@ -111,10 +92,29 @@ extension Database {
     }
 }
 
+extension Incarnation {
+    /// Reads a row: number, cluster, bucket, created.
+    init(_ row: StoredRow) throws {
+        let name = try row.text(2)
+        guard let bucket = try? BucketName(name) else { throw ArchiveError(.corrupt("\"\(name)\" is no bucket name")) }
+        self.init(
+            id: IncarnationID(rawValue: try row.integer(0)),
+            cluster: try row.text(1),
+            bucket: bucket,
+            created: try row.text(3)
+        )
+    }
+}
+
 /// A configuration's row with the digest it was stored under.
 struct StoredConfiguration {
     let record: ConfigurationRecord
     let digest: [UInt8]
+
+    init(_ row: StoredRow) throws {
+        record = ConfigurationRecord(revision: try row.revision(0), time: try row.time(1), json: try row.text(2))
+        digest = Array(try row.blob(3))
+    }
 
     static func digest(_ record: ConfigurationRecord, _ incarnation: Incarnation) -> [UInt8] {
         var numbers: [UInt8] = []
@@ -153,6 +153,11 @@ struct StoredCheckpoint {
         digest = []
         digest = expectedDigest(incarnation)
     }
+
+    static let columns = """
+        resume_revision, consistent_revision, consistent_time, source_messages, source_bytes, source_first,
+        source_last, updated, segments, head, exact_from, digest
+        """
 
     init(_ row: StoredRow) throws {
         checkpoint = Checkpoint(

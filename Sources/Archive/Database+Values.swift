@@ -10,6 +10,20 @@ struct StoredRow {
         values = Array(row.databaseValues)
     }
 
+    init(_ values: [DatabaseValue]) {
+        self.values = values
+    }
+
+    /// The row without its first columns.
+    func dropping(_ count: Int) -> StoredRow {
+        StoredRow(Array(values.dropFirst(count)))
+    }
+
+    /// A column as it is.
+    subscript(_ column: Int) -> DatabaseValue {
+        column < values.count ? values[column] : .null
+    }
+
     private func value(_ column: Int) throws -> DatabaseValue {
         guard column < values.count else { throw ArchiveError(.corrupt("a row has too few columns")) }
         return values[column]

@@ -38,6 +38,7 @@ enum StateBasis: Sendable {
 extension Database {
     /// Throws `.noSuchPoint` if a prune has dropped what the state at a revision needs.
     func checkAvailable(_ revision: Revision, _ incarnation: Incarnation, exactFrom: Revision) throws {
+        try checkNotLost(revision, incarnation, exactFrom: exactFrom)
         guard revision < exactFrom, try soundPoint(incarnation, at: revision) == nil else { return }
         let kept = try points(incarnation.id, through: exactFrom).map(\.point)
         let before = kept.last { $0.revision < revision }
@@ -49,10 +50,55 @@ extension Database {
         )
     }
 
+    /// The revisions that a repair found lost, ascending.
+    func lost(_ incarnation: Incarnation) throws -> [ClosedRange<Revision>] {
+        let sql = "SELECT first_revision, last_revision, digest FROM lost WHERE incarnation = ? ORDER BY first_revision"
+        let root = SegmentDigest.root(incarnation)
+        return try rows(sql, [incarnation.id.rawValue]).map { row in
+            try row.check(SegmentDigest.lost, root, count: 2, "a lost range of bucket \(incarnation.bucket)")
+            let (first, last) = (try row.revision(0), try row.revision(1))
+            guard first <= last else { throw ArchiveError(.corrupt("a range of lost revisions ends before it begins")) }
+            return first...last
+        }
+    }
+
+    /// Throws `.noSuchPoint` if the state at a revision needs entries that damage took.
+    private func checkNotLost(_ revision: Revision, _ incarnation: Incarnation, exactFrom: Revision) throws {
+        let lost = try lost(incarnation).filter { $0.lowerBound <= revision }
+        guard let first = lost.first else { return }
+        // What is written down of a point tells whether anything of it is missing.
+        if exactFrom > 0, revision < exactFrom || lost.allSatisfy({ $0.upperBound <= exactFrom }),
+            let stored = try soundPoint(incarnation, at: min(revision, exactFrom)),
+            try entries(of: held(stored, incarnation), incarnation) == stored.entries
+        {
+            return
+        }
+        let ranges = lost.prefix(3).map { "\($0.lowerBound) to \($0.upperBound)" }.joined(separator: ", ")
+        let whole = first.lowerBound > 1 ? "states up to revision \(first.lowerBound - 1) are whole; " : ""
+        throw ArchiveError(
+            .noSuchPoint(
+                "damage took revisions \(ranges)\(lost.count > 3 ? ", …" : "") of bucket \(incarnation.bucket), "
+                    + "and what it held at revision \(revision) may need them"
+            ),
+            hint: whole + "`cistern repair --accept-loss` makes an archive that reads as if they had never been"
+        )
+    }
+
+    /// How many archived entries are in runs.
+    func entries(of runs: HeldRuns, _ incarnation: Incarnation) throws -> Int64 {
+        var runs = runs
+        var found: Int64 = 0
+        for row in try segments(of: incarnation, through: runs.runs.last?.upperBound ?? 0) {
+            let revisions = try columns(of: row, incarnation).revisions
+            for revision in revisions where runs.contains(ascending: revision) { found += 1 }
+        }
+        return found
+    }
+
     /// What the state at a revision is found from.
     func basis(of revision: Revision, _ incarnation: Incarnation, exactFrom: Revision) throws -> StateBasis {
-        guard exactFrom > 0 else { return .everything }
         try checkAvailable(revision, incarnation, exactFrom: exactFrom)
+        guard exactFrom > 0 else { return .everything }
         let point = min(revision, exactFrom)
         guard let stored = try soundPoint(incarnation, at: point) else {
             throw ArchiveError(

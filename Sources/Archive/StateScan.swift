@@ -76,11 +76,10 @@ struct StateScan {
 
     /// Reads the configurations; the first is taken to have been in force from the beginning.
     mutating func configure() throws {
-        // What is written down of a point was replayed when it was.
-        guard !basis.isRecorded else { return }
         policies = try configurations.map { ($0.revision, $0.time, try RetainedEntries.Policy(json: $0.json)) }
         guard let first = policies.first else { return }
-        retained = RetainedEntries(policy: first.policy)
+        // What is written down of a point was replayed when it was; only its configuration is still to be found.
+        if !basis.isRecorded { retained = RetainedEntries(policy: first.policy) }
         nextPolicy = 1
     }
 
@@ -163,8 +162,9 @@ struct StateScan {
             let isObserved = next.revision == revision && time.map { next.time <= $0 } ?? false
             guard next.revision < revision || isObserved else { break }
             // Times are the entries': when exactly the server took the configuration is not known.
-            retained.change(next.policy, after: next.revision, at: lastTime ?? Timestamp(nanoseconds: .min))
             nextPolicy += 1
+            guard !basis.isRecorded else { continue }
+            retained.change(next.policy, after: next.revision, at: lastTime ?? Timestamp(nanoseconds: .min))
         }
     }
 
@@ -201,8 +201,7 @@ struct StateScan {
             keys: totals.keys,
             bytes: totals.bytes,
             recentlyExpired: recentlyExpired,
-            configuration: configurations.last { $0.revision < revision || $0.revision == revision && $0.time <= time }
-                ?? configurations.first,
+            configuration: policies.isEmpty ? nil : configurations[max(0, nextPolicy - 1)],
             segments: kept.filter { !$0.isEmpty }
         )
     }

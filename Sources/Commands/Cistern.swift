@@ -64,7 +64,7 @@ struct Cistern: AsyncParsableCommand {
             CommandGroup(
                 name: "Look after an archive",
                 subcommands: [
-                    TagCommand.self, PruneCommand.self, CompactCommand.self, UnlockCommand.self,
+                    TagCommand.self, PruneCommand.self, CompactCommand.self, RepairCommand.self, UnlockCommand.self,
                 ]
             ),
             CommandGroup(name: "Encryption", subcommands: [KeygenCommand.self, RekeyCommand.self]),

@@ -78,9 +78,14 @@ private let tamperings = [
     Tampering(sql: "UPDATE incarnation SET bucket = 'a b'", says: "is no bucket name"),
     Tampering(sql: "UPDATE run SET outcome = 'x'", says: "no outcome of a run"),
     Tampering(
-        sql: "INSERT INTO tag VALUES (1, 't', 9223372036854775807, NULL, '', 0)",
-        says: "beyond what is archived"
+        sql: "INSERT INTO tag VALUES (1, 't', 9223372036854775807, NULL, '', 0, x'00')",
+        says: "a tag of bucket orders is not what was written"
     ),
+    Tampering(
+        sql: "INSERT INTO removal VALUES (1, 1, 2, 3, 4, 5, x'00')",
+        says: "a removal of bucket orders is not what was written"
+    ),
+    Tampering(sql: "UPDATE run SET bytes = 7", says: "run 1 is not what was written"),
     Tampering(sql: "PRAGMA foreign_keys = OFF; DELETE FROM incarnation", says: "belong to no incarnation"),
 ]
 

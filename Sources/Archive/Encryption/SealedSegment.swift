@@ -2,7 +2,7 @@ import Foundation
 
 /// A segment as the archive stores it: nothing else is ever written to the table.
 ///
-/// Only a `KeyRing` makes one, so that no plain segment gets into an encrypted archive by oversight.
+/// Only a `KeyRing` makes one of a segment that is not stored yet, so that no plain segment gets into an encrypted archive by oversight.
 struct SealedSegment: Sendable {
     let header: SegmentHeader
     let body: [UInt8]
@@ -22,6 +22,16 @@ struct SealedSegment: Sendable {
         keyFilter = segment.keyFilter
         parts = segment.parts
         seal = nil
+    }
+
+    /// A segment as it was found stored: sealed or plain, it stays what it is.
+    init(stored row: SegmentRow, body: [UInt8], values: [UInt8], keyFilter: [UInt8]) {
+        header = row.header
+        self.body = body
+        self.values = values
+        self.keyFilter = keyFilter
+        parts = row.parts
+        seal = row.seal
     }
 
     /// The segment sealed: its body, its filter and each block of its values by itself.

@@ -1,0 +1,207 @@
+import Foundation
+import GRDB
+public import KVModel
+
+/// Saves what is intact of a damaged archive into a new one.
+///
+/// The damaged file is only read, page by page: neither its schema nor its trees need to be whole. A segment is saved if
+/// its row and its blobs are what was written, whatever became of the others; the new archive chains them anew and
+/// remembers which revisions are lost, so that no state which needs them is ever given out as whole.
+public struct ArchiveRepair {
+    let salvage: Salvage
+    private let target: String
+    private let acceptsLoss: Bool
+
+    /// Saves `path` into a new archive at `target`.
+    ///
+    /// With `acceptsLoss` the new archive does not remember what is lost: it reads as if those revisions had never been.
+    public static func run(
+        path: String,
+        to target: String,
+        acceptsLoss: Bool = false,
+        now: Timestamp? = nil,
+        progress: ((_ page: Int, _ ofPages: Int) -> Void)? = nil
+    ) throws -> RepairReport {
+        guard !FileManager.default.fileExists(atPath: target) else { throw ArchiveError(.exists, path: target) }
+        let lock = try WriterLock(archivePath: path, now: now ?? .wallClock())
+        defer { lock.release() }
+        let repair = Self(
+            salvage: try Salvage(path: path, progress: progress),
+            target: target,
+            acceptsLoss: acceptsLoss
+        )
+        return try repair.run(at: now ?? .wallClock())
+    }
+
+    private func run(at now: Timestamp) throws -> RepairReport {
+        let known = try incarnations()
+        guard !known.isEmpty else {
+            throw ArchiveError(.notAnArchive, hint: "nothing of an archive was found in it")
+        }
+        let writer = try ArchiveWriter.open(path: target, createIfMissing: true, now: now)
+        do {
+            try writer.write { try self.saveDataKeys($0) }
+            var report = RepairReport()
+            for (incarnation, isNameLost) in known {
+                report.buckets.append(try save(incarnation, isNameLost, writer))
+            }
+            try writer.write { try self.saveRuns($0) }
+            try writer.audited("repair", now: now) { note in
+                note.entries = report.buckets.reduce(0) { $0 + $1.entries }
+            }
+            try writer.close()
+            return report
+        } catch {
+            // A half-made archive must not pass for a repaired one; what failed first is what counts.
+            do { try writer.close() } catch {}
+            for suffix in ["", "-wal", "-shm"] { unlink(target + suffix) }
+            throw error
+        }
+    }
+
+    /// The incarnations by number; names are made up for those of which only segments are left.
+    private func incarnations() throws -> [(Incarnation, isNameLost: Bool)] {
+        var found: [Int64: Incarnation] = [:]
+        for row in salvage.rows(of: "incarnation", "id, cluster, bucket, created") {
+            guard let incarnation = try? Incarnation(row),
+                isProved(incarnation) || found[incarnation.id.rawValue] == nil
+            else { continue }
+            found[incarnation.id.rawValue] = incarnation
+        }
+        var lost: [Int64: Incarnation] = [:]
+        for row in salvage.rows(of: "segment", "incarnation") {
+            guard let id = try? row.integer(0), found[id] == nil, lost[id] == nil else { continue }
+            lost[id] = Incarnation(
+                id: IncarnationID(rawValue: id),
+                cluster: "unknown",
+                bucket: try BucketName("recovered-\(id.magnitude)"),
+                created: "1970-01-01T00:00:00Z"
+            )
+        }
+        let all = found.map { ($0.value, isNameLost: false) } + lost.map { ($0.value, isNameLost: true) }
+        return all.sorted { $0.0.id.rawValue < $1.0.id.rawValue }
+    }
+
+    /// Whether a digest of the incarnation's root says that its names are what was written.
+    private func isProved(_ incarnation: Incarnation) -> Bool {
+        checkpoint(incarnation) != nil
+    }
+
+    private func checkpoint(_ incarnation: Incarnation) -> StoredCheckpoint? {
+        salvage.rows(of: "checkpoint", "incarnation, " + StoredCheckpoint.columns)
+            .filter { (try? $0.integer(0)) == incarnation.id.rawValue }
+            .compactMap { try? StoredCheckpoint($0.dropping(1)) }
+            .filter { $0.digest == $0.expectedDigest(incarnation) }
+            .max { ($0.checkpoint.updated, $0.segments) < ($1.checkpoint.updated, $1.segments) }
+    }
+
+    func of(_ incarnation: Incarnation, _ table: String, _ columns: String) -> [StoredRow] {
+        salvage.rows(of: table, "incarnation, " + columns)
+            .filter { (try? $0.integer(0)) == incarnation.id.rawValue }
+            .map { $0.dropping(1) }
+    }
+
+    private func save(
+        _ incarnation: Incarnation,
+        _ isNameLost: Bool,
+        _ writer: ArchiveWriter
+    ) throws -> RepairReport.Bucket {
+        let checkpoint = checkpoint(incarnation)
+        let points = of(incarnation, "point", StoredPoint.columns).compactMap { try? StoredPoint($0) }
+            .filter { $0.digest == $0.expectedDigest(incarnation) }
+        let rows = of(incarnation, "segment", SegmentRow.columns).compactMap { try? SegmentRow($0, previous: []) }
+        let found = try SalvagedBucket(
+            incarnation,
+            rows: rows,
+            checkpoint: checkpoint,
+            newestPoint: points.map(\.point.revision).max() ?? 0
+        ) { row, isChained in
+            guard salvage.hasData(row.parts) else { return false }
+            // A row that nothing vouches for must at least say what its body does; a sealed one opens only if it does.
+            guard !isChained, row.seal == nil, let segment = try salvage.segment(row) else { return true }
+            return (try? DecodedSegment(body: Data(segment.body)).header == row.header) ?? false
+        }
+        var report = RepairReport.Bucket(incarnation: incarnation)
+        report.isNameLost = isNameLost
+        report.lost = found.lost
+        report.unknownAfter = found.unknownAfter
+        try writer.write { db in
+            try db.execute(
+                sql: "INSERT INTO incarnation (id, cluster, bucket, created) VALUES (?, ?, ?, ?)",
+                arguments: [
+                    incarnation.id.rawValue, incarnation.cluster, incarnation.bucket.rawValue, incarnation.created,
+                ]
+            )
+        }
+        var stored = StoredCheckpoint(
+            checkpoint?.checkpoint
+                ?? Checkpoint(
+                    resumeRevision: found.segments.last?.header.lastRevision ?? 0,
+                    updated: found.segments.last?.header.lastTime ?? Timestamp(nanoseconds: 0)
+                ),
+            segments: 0,
+            head: SegmentDigest.root(incarnation),
+            exactFrom: checkpoint?.exactFrom ?? points.filter { $0.rows > 0 }.map(\.point.revision).max() ?? 0,
+            incarnation: incarnation
+        )
+        if checkpoint == nil, let point = points.map(\.point).max(by: { $0.revision < $1.revision }) {
+            stored.checkpoint.resumeRevision = max(stored.checkpoint.resumeRevision, point.revision)
+            stored.checkpoint.consistentRevision = point.revision
+            stored.checkpoint.consistentTime = point.time
+        }
+        for row in found.segments {
+            guard let segment = try salvage.segment(row) else { continue }
+            stored.head = SegmentDigest.chained(
+                segment.header,
+                segment.sizes,
+                segment.parts,
+                segment.seal,
+                ordinal: stored.segments,
+                previous: stored.head
+            )
+            try writer.write { db in
+                try db.insert(segment, incarnation.id, ordinal: stored.segments, digest: stored.head)
+            }
+            stored.segments += 1
+            report.segments += 1
+            report.entries += row.header.count
+        }
+        try writer.write { db in
+            try db.save(&stored, incarnation)
+            try saveRecords(incarnation, stored, points, db)
+            for range in report.lost where !acceptsLoss {
+                try db.insert(
+                    into: "lost",
+                    "first_revision, last_revision",
+                    [try range.lowerBound.stored().databaseValue, try range.upperBound.stored().databaseValue],
+                    SegmentDigest.lost,
+                    of: incarnation
+                )
+            }
+            for point in try db.points(incarnation.id).map(\.point) {
+                let isKnown = try isAvailable(point.revision, incarnation, stored, lost: report.lost, db)
+                if isKnown { report.provedPoints.append(point) } else { report.refusedPoints.append(point) }
+            }
+        }
+        return report
+    }
+
+    private func isAvailable(
+        _ revision: Revision,
+        _ incarnation: Incarnation,
+        _ checkpoint: StoredCheckpoint,
+        lost: [ClosedRange<Revision>],
+        _ db: Database
+    ) throws -> Bool {
+        do {
+            _ = try db.basis(of: revision, incarnation, exactFrom: checkpoint.exactFrom)
+            return !acceptsLoss || !lost.contains { $0.lowerBound <= revision }
+        } catch let error as ArchiveError {
+            switch error.code {
+            // Without the key, what is sealed cannot vouch for a point that was pruned and then damaged.
+            case .noSuchPoint, .corrupt, .encrypted: return false
+            default: throw error
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import Crypto
+import Foundation
+import GRDB
+import KVModel
+
+/// All rows that can be found in a damaged file, whatever is wrong around them.
+struct Salvage {
+    /// Where the blobs of a segment lie.
+    private struct Place {
+        let page: Int
+        let offset: Int
+    }
+
+    private let file: PageFile
+    private let scanner: RowScanner
+    private var rows: [String: [SalvagedRow]] = [:]
+    private var shapes: [String: TableShape] = [:]
+    /// The blobs of segments, by their digests.
+    private var data: [[UInt8]: Place] = [:]
+    private var overflow: Set<Int> = []
+    /// Where rows were found: a page that is searched byte by byte gives none of them twice.
+    private var taken: Set<Int> = []
+
+    /// Looks through a file.
+    init(path: String, progress: ((_ page: Int, _ ofPages: Int) -> Void)?) throws {
+        file = try PageFile(path: path)
+        let all = try TableShape.all()
+        scanner = RowScanner(file, all)
+        for shape in all { shapes[shape.name] = shape }
+        let free = try file.freePages()
+        var unknown: [Int] = []
+        for number in stride(from: 1, through: file.pageCount, by: 1) where !free.contains(number) {
+            let page = try file.page(number)
+            var isKnown = false
+            if let cells = scanner.cells(page, number) {
+                isKnown = true
+                for cell in cells where try !take(page, number, at: cell) { isKnown = false }
+            }
+            if !isKnown { unknown.append(number) }
+            progress?(number, file.pageCount)
+        }
+        // Of pages that are not what they should be, every byte may be the first one of a row.
+        for number in unknown where !overflow.contains(number) {
+            let page = try file.page(number)
+            // Pages of indexes hold nothing that tables do not.
+            guard page[0] != 2, page[0] != 10 else { continue }
+            for offset in 1..<page.count { _ = try take(page, number, at: offset) }
+        }
+    }
+
+    private mutating func take(_ page: [UInt8], _ number: Int, at offset: Int) throws -> Bool {
+        guard !taken.contains(number * file.pageSize + offset),
+            let head = try scanner.row(page, at: offset, values: false),
+            let found = try scanner.row(page, at: offset)
+        else { return false }
+        if head.table.name == "segment_data" {
+            let blobs = found.row.values.compactMap { Data.fromDatabaseValue($0) }
+            guard blobs.count == SegmentBlob.allCases.count else { return false }
+            data[Self.parts(blobs, head.table).bytes] = Place(page: number, offset: offset)
+        } else {
+            rows[head.table.name, default: []].append(found.row)
+        }
+        overflow.formUnion(found.row.overflow)
+        taken.insert(number * file.pageSize + offset)
+        return true
+    }
+
+    /// The blobs in the order in which digests name them.
+    private static func blobs(_ values: [DatabaseValue], _ shape: TableShape) -> [Data] {
+        SegmentBlob.allCases.compactMap { blob in
+            shape.columns.firstIndex { $0.name == blob.column }.flatMap { Data.fromDatabaseValue(values[$0]) }
+        }
+    }
+
+    private static func parts(_ stored: [Data], _ shape: TableShape) -> SegmentParts {
+        let names = shape.columns.filter { $0.kind == .blob }.map(\.name)
+        let ordered = SegmentBlob.allCases.compactMap { blob in
+            names.firstIndex(of: blob.column).map { stored[$0] }
+        }
+        return SegmentParts(stored: Data(ordered.flatMap { Array(SHA256.hash(data: $0)) }))
+    }
+
+    /// Whether the blobs with these digests were found.
+    func hasData(_ parts: SegmentParts) -> Bool { data[parts.bytes] != nil }
+
+    /// A segment as it was, from what its row says and the blobs that were found.
+    func segment(_ row: SegmentRow) throws -> SealedSegment? {
+        guard let place = data[row.parts.bytes], let shape = shapes["segment_data"],
+            let found = try scanner.row(file.page(place.page), at: place.offset)
+        else { return nil }
+        let blobs = Self.blobs(found.row.values, shape).map { Array($0) }
+        guard blobs.count == SegmentBlob.allCases.count else { return nil }
+        return SealedSegment(stored: row, body: blobs[0], values: blobs[1], keyFilter: blobs[2])
+    }
+
+    /// The rows of a small table, with these columns in this order; `id` means the row's number where it is one.
+    func rows(of table: String, _ columns: String) -> [StoredRow] {
+        guard let shape = shapes[table] else { return [] }
+        let names = columns.split(separator: ",").map { $0.trimmingCharacters(in: .whitespacesAndNewlines) }
+        return rows[table, default: []].map { row in
+            StoredRow(
+                names.map { name in
+                    guard let index = shape.columns.firstIndex(where: { $0.name == name }) else { return .null }
+                    return shape.columns[index].kind == .rowid ? row.rowid.databaseValue : row.values[index]
+                }
+            )
+        }
+    }
+}

@@ -1,0 +1,172 @@
+import Foundation
+import GRDB
+
+/// A row as it was found on a page.
+struct SalvagedRow {
+    let rowid: Int64
+    let values: [DatabaseValue]
+    /// Pages on which its bytes lie, beyond the one where it begins.
+    let overflow: [Int]
+}
+
+/// What the rows of a table look like: enough to know one from another's without a schema.
+struct TableShape: Sendable {
+    enum Kind: Sendable {
+        case rowid
+        case integer
+        case text
+        case blob
+    }
+
+    let name: String
+    let columns: [(name: String, kind: Kind, isNullable: Bool)]
+
+    /// The shapes of an archive's tables.
+    static func all() throws -> [TableShape] {
+        let database = try DatabaseQueue()
+        return try database.write { db in
+            try db.execute(sql: ArchiveFormat.schema)
+            return try ArchiveFormat.tables.map { table in
+                let rows = try db.rows("SELECT name, type, \"notnull\", pk FROM pragma_table_info(?)", [table])
+                let keys = try rows.count { try $0.integer(3) > 0 }
+                return TableShape(
+                    name: table,
+                    columns: try rows.map { row in
+                        let type = try row.text(1)
+                        let isKey = try row.integer(3) > 0 && keys == 1 && type == "INTEGER"
+                        let kind: Kind = isKey ? .rowid : type == "TEXT" ? .text : type == "BLOB" ? .blob : .integer
+                        return (try row.text(0), kind, try row.integer(2) == 0)
+                    }
+                )
+            }
+        }
+    }
+
+    /// Whether a row of these serial types can be one of the table's.
+    func fits(_ types: [UInt64]) -> Bool {
+        guard types.count == columns.count else { return false }
+        return zip(types, columns).allSatisfy { type, column in
+            switch column.kind {
+            case .rowid: type == 0
+            case .integer: (1...6).contains(type) || type == 8 || type == 9 || type == 0 && column.isNullable
+            case .text: type >= 13 && type % 2 == 1 || type == 0 && column.isNullable
+            case .blob: type >= 12 && type % 2 == 0 || type == 0 && column.isNullable
+            }
+        }
+    }
+}
+
+/// Reads rows off pages.
+struct RowScanner {
+    private static let leaf: UInt8 = 13
+    private static let mostBytes = 1 << 30
+    private let file: PageFile
+    private let shapes: [TableShape]
+
+    init(_ file: PageFile, _ shapes: [TableShape]) {
+        self.file = file
+        self.shapes = shapes
+    }
+
+    /// Where the cells of a page begin, if it looks like a leaf of a table.
+    func cells(_ page: [UInt8], _ number: Int) -> [Int]? {
+        let start = number == 1 ? 100 : 0
+        guard page[start] == Self.leaf else { return nil }
+        let count = Int(page[start + 3]) << 8 | Int(page[start + 4])
+        guard start + 8 + 2 * count <= page.count else { return nil }
+        return (0..<count).map { index in
+            Int(page[start + 8 + 2 * index]) << 8 | Int(page[start + 9 + 2 * index])
+        }
+    }
+
+    /// The row that begins at a place of a page, and its table; nil if no row of an archive does.
+    ///
+    /// Without `values`, only what its head says is read.
+    func row(_ page: [UInt8], at offset: Int, values: Bool = true) throws -> (table: TableShape, row: SalvagedRow)? {
+        var position = offset
+        guard offset > 0, let size = varint(page, &position), let rowid = varint(page, &position),
+            size > 4, size < Self.mostBytes, size <= UInt64(file.pageCount) * UInt64(file.pageSize)
+        else { return nil }
+        let start = position
+        let local = localSize(Int(size))
+        guard start + local + (local < Int(size) ? 4 : 0) <= page.count else { return nil }
+        guard let headSize = varint(page, &position), headSize <= UInt64(local), headSize < 200 else { return nil }
+        let headEnd = start + Int(headSize)
+        var types: [UInt64] = []
+        while position < headEnd, let type = varint(page, &position) { types.append(type) }
+        let length = types.reduce(UInt64(0)) { $0 &+ min(Self.length($1), UInt64(Self.mostBytes)) }
+        guard position == headEnd, headSize + length == size, let shape = shapes.first(where: { $0.fits(types) }) else {
+            return nil
+        }
+        let found = Int64(bitPattern: rowid)
+        guard values else { return (shape, SalvagedRow(rowid: found, values: [], overflow: [])) }
+        var bytes = Array(page[start..<start + local])
+        var overflow: [Int] = []
+        if local < Int(size) {
+            var next = PageFile.number(page, start + local)
+            while bytes.count < Int(size) {
+                guard next > 0, next <= file.pageCount else { return nil }
+                overflow.append(next)
+                let more = try file.page(next)
+                bytes += more[4..<min(more.count, 4 + Int(size) - bytes.count)]
+                next = PageFile.number(more, 0)
+            }
+        }
+        guard let decoded = Self.values(bytes, types, from: Int(headSize)) else { return nil }
+        return (shape, SalvagedRow(rowid: found, values: decoded, overflow: overflow))
+    }
+
+    /// How much of a row lies on the page where it begins.
+    private func localSize(_ size: Int) -> Int {
+        let most = file.pageSize - 35
+        guard size > most else { return size }
+        let least = (file.pageSize - 12) * 32 / 255 - 23
+        let some = least + (size - least) % (file.pageSize - 4)
+        return some <= most ? some : least
+    }
+
+    private static func length(_ type: UInt64) -> UInt64 {
+        switch type {
+        case 0, 8, 9, 10, 11: 0
+        case 1...4: type
+        case 5: 6
+        case 6, 7: 8
+        default: (type - 12) / 2
+        }
+    }
+
+    private static func values(_ bytes: [UInt8], _ types: [UInt64], from start: Int) -> [DatabaseValue]? {
+        var position = start
+        var result: [DatabaseValue] = []
+        for type in types {
+            let length = Int(length(type))
+            let part = bytes[position..<position + length]
+            position += length
+            switch type {
+            case 0: result.append(.null)
+            case 8, 9: result.append(Int64(type - 8).databaseValue)
+            case 1...6:
+                let isNegative = (part.first ?? 0) & 0x80 != 0
+                result.append(part.reduce(isNegative ? Int64(-1) : 0) { $0 << 8 | Int64($1) }.databaseValue)
+            case let text where text % 2 == 1:
+                guard let string = String(validating: part, as: UTF8.self) else { return nil }
+                result.append(string.databaseValue)
+            default: result.append(Data(part).databaseValue)
+            }
+        }
+        return result
+    }
+
+    private func varint(_ page: [UInt8], _ position: inout Int) -> UInt64? {
+        var value: UInt64 = 0
+        for count in 0..<9 {
+            guard position < page.count else { return nil }
+            let byte = page[position]
+            position += 1
+            if count == 8 { return value << 8 | UInt64(byte) }
+            value = value << 7 | UInt64(byte & 0x7f)
+            if byte < 0x80 { return value }
+        }
+        return nil
+    }
+}

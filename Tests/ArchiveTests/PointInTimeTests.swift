@@ -1,0 +1,179 @@
+import Archive
+import Foundation
+import KVModel
+import Testing
+
+/// A server's bucket in virtual time, written as plainly as can be.
+private struct PlainServer {
+    struct Settings {
+        var history: Int
+        /// Nanoseconds; 0 for none.
+        var maximumAge: Int64
+        var allowsTTL: Bool
+
+        var json: String {
+            #"{"max_msgs_per_subject":\#(history),"max_age":\#(maximumAge),"allow_msg_ttl":\#(allowsTTL)}"#
+        }
+    }
+
+    static let second: Int64 = 1_000_000_000
+
+    private(set) var random: SeededGenerator
+    private(set) var settings = Settings(history: 1, maximumAge: 0, allowsTTL: true)
+    private(set) var held: [Entry] = []
+    private(set) var revision: Revision = 0
+    private(set) var time: Int64 = 1_790_000_000 * second
+    private(set) var lives = 1
+
+    init(seed: UInt64) {
+        random = SeededGenerator(seed: seed)
+        reconfigure()
+    }
+
+    /// Something happens.
+    mutating func live() {
+        time += Int64.random(in: 0...20, using: &random) * Self.second
+        expire()
+        switch Int.random(in: 0..<100, using: &random) {
+        case 0..<4: reconfigure()
+        case 4..<8: held.removeAll { _ in Int.random(in: 0..<4, using: &random) == 0 }
+        case 8: held = []
+        case 9..<12: held.removeFirst(min(held.count, Int.random(in: 0...10, using: &random)))
+        default: store()
+        }
+    }
+
+    mutating func pause() {
+        time += Int64.random(in: 0...90, using: &random) * Self.second
+        expire()
+    }
+
+    mutating func recreate() {
+        lives += 1
+        held = []
+        revision = 0
+        reconfigure()
+        store()
+    }
+
+    private mutating func reconfigure() {
+        settings = Settings(
+            history: [1, 1, 2, 5, 64].randomElement(using: &random) ?? 1,
+            maximumAge: ([0, 0, 60, 600].randomElement(using: &random) ?? 0) * Self.second,
+            allowsTTL: Int.random(in: 0..<3, using: &random) < 2
+        )
+        expire()
+        for key in Set(held.map(\.key)) { trim(key) }
+    }
+
+    private mutating func store() {
+        revision += Int.random(in: 0..<8, using: &random) < 1 ? UInt64.random(in: 2...4, using: &random) : 1
+        var headers = ""
+        switch Int.random(in: 0..<20, using: &random) {
+        case 0, 1: headers = "KV-Operation: DEL"
+        case 2: headers = "KV-Operation: PURGE\r\nNats-Rollup: sub"
+        case 3: headers = "Nats-TTL: never"
+        case 4...6: headers = "Nats-TTL: \(Int.random(in: 1...200, using: &random))s"
+        case 7 where Int.random(in: 0..<4, using: &random) < 1: headers = "Nats-Rollup: all"
+        default: break
+        }
+        let block = headers.isEmpty ? [] : Array("NATS/1.0\r\n\(headers)\r\n\r\n".utf8)
+        let entry = Entry(
+            revision: revision,
+            time: Timestamp(nanoseconds: time),
+            operation: block.withUnsafeBytes { KVModel.Operation(headers: $0) },
+            key: Key("k\(Int.random(in: 0..<8, using: &random))"),
+            headers: block,
+            value: random.bytes(Int.random(in: 0...30, using: &random))
+        )
+        if headers.hasSuffix("Nats-Rollup: sub") { held.removeAll { $0.key == entry.key } }
+        if headers.hasSuffix("Nats-Rollup: all") { held = [] }
+        held.append(entry)
+        trim(entry.key)
+    }
+
+    private mutating func trim(_ key: Key) {
+        while held.count(where: { $0.key == key }) > settings.history {
+            guard let oldest = held.firstIndex(where: { $0.key == key }) else { return }
+            held.remove(at: oldest)
+        }
+    }
+
+    private mutating func expire() {
+        held.removeAll { entry in
+            var lifetime = settings.maximumAge == 0 ? Int64.max : settings.maximumAge
+            let text = String(decoding: entry.headers, as: UTF8.self)
+            if settings.allowsTTL, let value = text.firstMatch(of: /Nats-TTL: (never|\d+)/)?.1 {
+                guard let seconds = Int64(value) else { return false }
+                lifetime = min(lifetime, seconds * Self.second)
+            }
+            return lifetime < .max && entry.time.nanoseconds + lifetime <= time
+        }
+    }
+}
+
+/// Brings a plain server into an archive as a capture does.
+private struct PlainCapture {
+    struct Point {
+        var incarnation: IncarnationID
+        var revision: Revision
+        var held: [Entry]
+        var settings: String
+    }
+
+    let path: String
+    private(set) var points: [Point] = []
+
+    mutating func run(_ server: PlainServer) throws {
+        let writer = try ArchiveWriter.open(path: path, createIfMissing: true)
+        let created = "2026-11-0\(server.lives % 10)T12:00:0\(server.lives / 10)Z"
+        let incarnation = try writer.incarnation(cluster: "east", bucket: BucketName("b"), created: created)
+        let from = try writer.checkpoint(incarnation.id)?.resumeRevision ?? 0
+        let now = Timestamp(nanoseconds: server.time)
+        try writer.recordConfiguration(incarnation.id, json: server.settings.json, revision: from, time: now)
+        let fresh = server.held.filter { $0.revision > from }
+        let segments = try TestArchive.segments(fresh, perSegment: 4)
+        var checkpoint = Checkpoint(resumeRevision: server.revision, updated: now)
+        try writer.commit(segments, incarnation.id, checkpoint: checkpoint)
+        let reader = try writer.reader()
+        let expected = try TestArchive.entries(reader.state(of: incarnation.id, at: server.revision, asOf: now))
+        let there = Set(server.held.map(\.revision))
+        let gone = expected.map(\.revision).filter { !there.contains($0) }
+        try writer.recordRemovals(incarnation.id, gone.map { $0...$0 }, seenAt: server.revision, time: now)
+        checkpoint.consistentRevision = server.revision
+        checkpoint.consistentTime = now
+        try writer.commit([], incarnation.id, checkpoint: checkpoint)
+        try writer.close()
+        points.removeAll { $0.incarnation == incarnation.id && $0.revision == server.revision }
+        points.append(
+            Point(
+                incarnation: incarnation.id,
+                revision: server.revision,
+                held: server.held,
+                settings: server.settings.json
+            )
+        )
+    }
+}
+
+@Test("Every captured point of a random history is read back as a plain model held it", arguments: 0..<500)
+func pointsInTime(seed: Int) throws {
+    let archive = try TestArchive()
+    var server = PlainServer(seed: UInt64(seed))
+    var capture = PlainCapture(path: archive.path)
+    for round in 1...7 {
+        while server.revision == 0 { server.live() }
+        for _ in 0..<10 { server.live() }
+        if round == 4, seed % 5 == 0 { server.recreate() }
+        server.pause()
+        try capture.run(server)
+    }
+    let reader = try ArchiveReader.open(path: archive.path)
+    for point in capture.points {
+        let state = try reader.state(of: point.incarnation, at: point.revision)
+        let entries = try TestArchive.entries(state)
+        #expect(entries == point.held, "revision \(point.revision)")
+        #expect(state.configuration?.json == point.settings)
+    }
+    if seed % 50 == 0 { #expect(try reader.verify().problems.isEmpty) }
+}
