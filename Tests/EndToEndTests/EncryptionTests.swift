@@ -66,7 +66,7 @@ struct EncryptionTests {
         let pieces = try await rig.server.withClient { client in
             try (1...100).compactMap { try client.getMessage("KV_src", seq: $0)?.data[100..<140] }
         }
-        #expect(pieces.count == 101)
+        #expect(pieces.count == 100)
         func rekey(_ archive: String) -> [String] {
             wasPlain
                 ? ["rekey", archive, "--encrypt", "--key-file", new]
