@@ -103,12 +103,13 @@ struct PruneCommand: CisternCommand {
         }
         let plan = try reader.prunePlan(policy, timeZone: zone, bucket: bucket)
         try show(plan, console)
-        guard !dryRun, !plan.isEmpty else {
-            if console.isJSON { try console.document(PruneDocument(file, plan, isDryRun: dryRun)) }
+        guard !dryRun else {
+            if console.isJSON { try console.document(PruneDocument(file, plan, isDryRun: true)) }
             return .done
         }
         try reader.close()
-        try confirm(plan, console)
+        // A prune that was killed may have left room that is still to be given back, and nothing else to do.
+        if !plan.isEmpty { try confirm(plan, console) }
         let report = try prune(zone, console)
         try Task.checkCancellation()
         if console.isJSON {
