@@ -10,11 +10,13 @@ import Testing
 )
 func compactKeepsEverything(seed: Int) throws {
     let archive = try TestArchive()
-    var history = try RandomHistory(seed: UInt64(seed) + 100, path: archive.path)
+    // Every other archive is encrypted.
+    let key = seed % 2 == 0 ? nil : try ArchiveKey.random()
+    var history = try RandomHistory(seed: UInt64(seed) + 100, path: archive.path, key: key)
     let id = history.incarnation.id
     for _ in 0..<2 {
         try history.grow(commits: 25)
-        let reader = try ArchiveReader.open(path: archive.path)
+        let reader = try ArchiveReader.open(path: archive.path, key: key)
         let revisions = history.entries.map(\.revision).enumerated().filter { $0.offset % 15 == 7 }.map(\.element)
         let before = try revisions.map { try SeenState(reader, id, $0) }
         let tags = try reader.tags(of: id)
@@ -22,7 +24,7 @@ func compactKeepsEverything(seed: Int) throws {
         let segments = try reader.segments(of: id).count
         let limits = SegmentBuilder.Limits(entries: 30, valueBlockBytes: 500)
         let plan = try reader.compactionPlan(limits: limits)
-        let writer = try ArchiveWriter.open(path: archive.path)
+        let writer = try ArchiveWriter.open(path: archive.path, key: key)
         let report = try writer.compact(limits: limits)
         try writer.close()
         #expect(report.buckets == plan.buckets)

@@ -38,11 +38,13 @@ private func look(
 func pruneKeepsPoints(seed: Int) throws {
     var random = SeededGenerator(seed: UInt64(seed) + 1000)
     let archive = try TestArchive()
-    var history = try RandomHistory(seed: UInt64(seed), path: archive.path)
+    // Every other archive is encrypted.
+    let key = seed % 2 == 0 ? nil : try ArchiveKey.random()
+    var history = try RandomHistory(seed: UInt64(seed), path: archive.path, key: key)
     for round in 0..<3 {
         try history.grow(commits: 16)
         let policy = randomPolicy(&random)
-        let reader = try ArchiveReader.open(path: archive.path)
+        let reader = try ArchiveReader.open(path: archive.path, key: key)
         let plan = try reader.prunePlan(policy)
         guard !plan.buckets.isEmpty else { continue }
         let before = try look(reader, history, plan)
@@ -51,12 +53,12 @@ func pruneKeepsPoints(seed: Int) throws {
             past[key] = try reader.history(of: key, in: id)
         }
 
-        let writer = try ArchiveWriter.open(path: archive.path)
+        let writer = try ArchiveWriter.open(path: archive.path, key: key)
         let done = try writer.prune(policy)
         #expect(done.buckets == plan.buckets)
         try writer.close()
 
-        let after = try ArchiveReader.open(path: archive.path)
+        let after = try ArchiveReader.open(path: archive.path, key: key)
         for (revision, state) in before {
             let now = try SeenState(after, id, revision)
             #expect(now == state, "seed \(seed), round \(round), revision \(revision)")

@@ -8,16 +8,19 @@ import KVModel
 struct RandomHistory {
     private var random: SeededGenerator
     let incarnation: Incarnation
+    /// Of an encrypted archive.
+    let key: ArchiveKey?
     let path: String
     private(set) var entries: [Entry] = []
     private(set) var points: [ConsistentPoint] = []
     private var revision: Revision = 0
     private var time: Int64 = 1_790_000_000_000_000_000
 
-    init(seed: UInt64, path: String, bucket: String = "orders") throws {
+    init(seed: UInt64, path: String, key: ArchiveKey? = nil, bucket: String = "orders") throws {
+        self.key = key
         random = SeededGenerator(seed: seed)
         self.path = path
-        let writer = try ArchiveWriter.open(path: path, createIfMissing: true)
+        let writer = try ArchiveWriter.open(path: path, createIfMissing: true, key: key)
         incarnation = try writer.incarnation(
             cluster: "east",
             bucket: BucketName(bucket),
@@ -28,7 +31,7 @@ struct RandomHistory {
 
     /// Adds commits of a few entries each.
     mutating func grow(commits: Int, upTo most: Int = 12, tags: Bool = true) throws {
-        let writer = try ArchiveWriter.open(path: path)
+        let writer = try ArchiveWriter.open(path: path, key: key)
         for _ in 0..<commits { try commit(writer, most, tags) }
         try writer.close()
     }

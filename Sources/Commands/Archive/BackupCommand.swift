@@ -19,7 +19,7 @@ struct BackupCommand: CisternCommand {
               cistern backup 'app-*' sessions --archive all.cistern --verify
               cistern backup --all --archive all.cistern --tag before-upgrade
               cistern backup orders --archive orders.cistern --follow
-              cistern backup orders --archive orders.cistern --encrypt --key-file archive.key
+              cistern backup orders --archive sealed.cistern --encrypt --key-file my.key
               cistern backup east/config west/config --archive config.cistern
 
             The last one reads two clusters, east and west: they are contexts of the `nats` CLI.

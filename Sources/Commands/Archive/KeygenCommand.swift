@@ -13,7 +13,7 @@ struct KeygenCommand: CisternCommand {
 
             Examples:
               cistern keygen /etc/cistern/archive.key
-              cistern backup orders --archive orders.cistern --key-file /etc/cistern/archive.key
+              cistern backup orders --archive o.cistern --key-file /etc/cistern/archive.key
             """
     )
 

@@ -107,10 +107,11 @@ struct PruneCommand: CisternCommand {
             if console.isJSON { try console.document(PruneDocument(file, plan, isDryRun: true)) }
             return .done
         }
-        try reader.close()
         // A prune that was killed may have left room that is still to be given back, and nothing else to do.
         if !plan.isEmpty { try confirm(plan, console) }
-        let report = try prune(zone, console)
+        let key = reader.key
+        try reader.close()
+        let report = try prune(zone, key, console)
         try Task.checkCancellation()
         if console.isJSON {
             try console.document(PruneDocument(file, report, isDryRun: false))
@@ -150,8 +151,8 @@ struct PruneCommand: CisternCommand {
         }
     }
 
-    private func prune(_ zone: TimeZone, _ console: Console) throws -> PruneReport {
-        let writer = try keys.writer(file, console)
+    private func prune(_ zone: TimeZone, _ key: ArchiveKey?, _ console: Console) throws -> PruneReport {
+        let writer = try ArchiveWriter.open(path: file, key: key)
         let progress = console.progress
         let report = try writer.audited("prune") { audit in
             let report = try writer.prune(

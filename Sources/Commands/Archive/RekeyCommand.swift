@@ -18,9 +18,9 @@ struct RekeyCommand: CisternCommand {
             can be used as ever.
 
             Examples:
-              cistern rekey orders.cistern --key-file old.key --new-key-file new.key
-              cistern rekey orders.cistern --key-file old.key --new-key-file new.key --data-key
-              cistern rekey orders.cistern --encrypt --key-file archive.key
+              cistern rekey o.cistern --key-file old.key --new-key-file new.key
+              cistern rekey o.cistern --key-file old.key --new-key-file new.key --data-key
+              cistern rekey plain.cistern --encrypt --key-file archive.key
             """
     )
     static let stopsAtCheckpoint = true

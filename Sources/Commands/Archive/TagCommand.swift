@@ -62,7 +62,7 @@ struct TagCommand: CisternCommand {
             return .done
         }
         let revision = delete ? nil : try reader.resolve(point.point, in: chosen.id)
-        let writer = try keys.writer(beside: reader)
+        let writer = try ArchiveWriter.open(path: file, key: reader.key)
         try writer.audited("tag") { audit in
             audit.incarnation = chosen.id
             if let revision {

@@ -43,11 +43,6 @@ struct KeyOptions: ParsableArguments, Sendable {
         try ArchiveWriter.open(path: path, key: try key(of: path, console))
     }
 
-    /// Opens an archive for writing that a reader has open already, with the same key: nobody is asked twice.
-    func writer(beside reader: ArchiveReader) throws -> ArchiveWriter {
-        try ArchiveWriter.open(path: reader.path, key: reader.key)
-    }
-
     /// The key of an archive that exists; nil if none is given and none can be asked for.
     func key(of path: String, _ console: Console) throws -> ArchiveKey? {
         if let key = try given(console) { return key }
