@@ -19,6 +19,7 @@ extension ArchiveWriter {
     /// Does a piece of work with a line in the audit trail; what it throws is recorded, and thrown.
     ///
     /// `now` is when it runs, by default what the system's clock says at its beginning and its end.
+    @discardableResult
     public func audited<Result>(
         _ kind: String,
         now: Timestamp? = nil,

@@ -19,7 +19,8 @@ struct CareArgumentsTests {
             "prune a.cistern --keep-within 30d --keep-last 3 --keep-hourly 24 --keep-daily 14 --keep-weekly 8 "
                 + "--keep-monthly 12 --keep-tags --bucket b --timezone Europe/Berlin --dry-run -y"
         )
-        #expect(command.keepWithin == 30 * 86_400_000_000_000)
+        let month: Int64 = 30 * 86_400_000_000_000
+        #expect(command.keepWithin == month)
         #expect(command.keepLast == 3 && command.keepHourly == 24 && command.keepDaily == 14)
         #expect(command.keepWeekly == 8 && command.keepMonthly == 12 && command.keepTags)
         #expect(command.bucket?.rawValue == "b" && command.timeZone == "Europe/Berlin")

@@ -16,8 +16,10 @@ struct CareTests {
     }
 
     /// What the archive says of the bucket: its newest state, and how large it is.
-    private static func newest(_ rig: Rig, _ archive: String) async throws -> String {
-        try await rig.cistern(["keys", archive, "--long"]).outputText
+    private static func newest(_ archive: String) async throws -> String {
+        let result = try await CisternProcess.run(["keys", archive, "--long"])
+        #expect(result.code == 0, "\(result)")
+        return result.outputText
     }
 
     @Test(
@@ -28,7 +30,7 @@ struct CareTests {
         let rig = try await Rig()
         defer { rig.close() }
         try await Self.fill(rig, rounds: 14)
-        let expected = try await Self.newest(rig, rig.archive)
+        let expected = try await Self.newest(rig.archive)
         let options = command == "prune" ? ["--keep-last", "2", "--yes", "--json"] : ["--json"]
         let copy = rig.folder.file("copy.cistern")
         try FileManager.default.copyItem(atPath: rig.archive, toPath: copy)
@@ -47,14 +49,14 @@ struct CareTests {
             if try await process.waitForExit().code == 137 { interrupted += 1 }
             let verified = try await rig.cistern(["verify", copy, "--against", "src"])
             #expect(verified.code == 0, "round \(round): \(verified)")
-            #expect(try await Self.newest(rig, copy) == expected)
+            #expect(try await Self.newest(copy) == expected)
             let again = try await CisternProcess.run([command, copy] + options)
             #expect(again.code == 0, "round \(round): \(again)")
             try await rig.cistern(["verify", copy, "--against", "src"])
-            #expect(try await Self.newest(rig, copy) == expected)
+            #expect(try await Self.newest(copy) == expected)
             let size = try FileManager.default.attributesOfItem(atPath: copy)[.size] as? Int ?? 0
             let before = try FileManager.default.attributesOfItem(atPath: rig.archive)[.size] as? Int ?? 0
-            #expect(size < before)
+            if command == "prune" { #expect(size < before) }
         }
         #expect(interrupted > 0, "no kill came before the end: the test proves nothing")
     }

@@ -103,11 +103,12 @@ struct PruneCommand: CisternCommand {
         }
         let plan = try reader.prunePlan(policy, timeZone: zone, bucket: bucket)
         try show(plan, console)
-        guard !dryRun, !plan.isEmpty else {
-            if console.isJSON { try console.document(PruneDocument(file, plan, isDryRun: dryRun)) }
+        guard !dryRun else {
+            if console.isJSON { try console.document(PruneDocument(file, plan, isDryRun: true)) }
             return .done
         }
-        try confirm(plan, console)
+        // A prune that was killed may have left room that is still to be given back, and nothing else to do.
+        if !plan.isEmpty { try confirm(plan, console) }
         let key = reader.key
         try reader.close()
         let report = try prune(zone, key, console)
