@@ -1,3 +1,5 @@
+import Foundation
+
 /// Cuts a stream of bytes into lines; of a long line no more is held than the limit.
 struct LineSplitter {
     /// What a line may take: twice the largest message that a server takes (64 MiB), escaped, and what stands round it.
@@ -6,8 +8,10 @@ struct LineSplitter {
 
     private let source: (UnsafeMutableRawBufferPointer) throws -> Int
     private let limit: Int
-    private var buffer: [UInt8] = []
+    /// Room for bytes, of which those from `start` to `end` were read and not given out.
+    private var buffer = [UInt8](repeating: 0, count: chunk)
     private var start = 0
+    private var end = 0
     private var scanned = 0
     private var isAtEnd = false
     /// The number of the last line given out, from 1.
@@ -22,53 +26,64 @@ struct LineSplitter {
     /// Calls `body` with the next line, without its end; answers false after the last.
     mutating func next(_ body: (UnsafeRawBufferPointer) throws -> Void) throws -> Bool {
         while true {
-            if let end = lineEnd() {
-                number += 1
-                let range = start..<end
-                start = end + 1
-                scanned = start
-                try buffer.withUnsafeBytes { try body($0.part(range)) }
+            if let lineEnd = findLineEnd() {
+                try give(start..<lineEnd, next: lineEnd + 1, body)
                 return true
             }
-            guard buffer.count - start <= limit else {
+            guard end - start <= limit else {
                 number += 1
                 throw LineDamage("it is longer than \(limit) bytes", hint: "no entry of a server can be that long")
             }
             if isAtEnd {
-                guard start < buffer.count else { return false }
-                number += 1
-                let range = start..<buffer.count
-                start = buffer.count
-                scanned = start
-                try buffer.withUnsafeBytes { try body($0.part(range)) }
+                guard start < end else { return false }
+                try give(start..<end, next: end, body)
                 return true
             }
             try fill()
         }
     }
 
-    private mutating func lineEnd() -> Int? {
-        let found = buffer.withUnsafeBytes { bytes in
-            bytes.part(scanned..<bytes.count).firstIndex(of: 10).map { $0 + scanned }
+    private mutating func give(
+        _ line: Range<Int>,
+        next: Int,
+        _ body: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        number += 1
+        start = next
+        scanned = next
+        try buffer.withUnsafeBytes { try body($0.part(line)) }
+    }
+
+    private mutating func findLineEnd() -> Int? {
+        let found = buffer.withUnsafeBytes { bytes -> Int? in
+            guard scanned < end, let base = bytes.baseAddress, let found = memchr(base + scanned, 10, end - scanned)
+            else {
+                return nil
+            }
+            return UnsafeRawPointer(found) - base
         }
-        if found == nil { scanned = buffer.count }
+        if found == nil { scanned = end }
         return found
     }
 
     private mutating func fill() throws {
         if start > 0 {
-            buffer.removeSubrange(0..<start)
+            let kept = start..<end
+            buffer.withUnsafeMutableBytes { bytes in
+                guard let base = bytes.baseAddress else { return }
+                memmove(base, base + kept.lowerBound, kept.count)
+            }
             scanned -= start
+            end = kept.count
             start = 0
         }
-        let before = buffer.count
         // A long line grows by half, so that it is not moved for every piece.
-        let room = max(Self.chunk, before / 2)
-        buffer.append(contentsOf: repeatElement(0, count: room))
+        if end == buffer.count { buffer.append(contentsOf: repeatElement(0, count: max(Self.chunk, end / 2))) }
+        let free = end..<buffer.count
         let count = try buffer.withUnsafeMutableBytes { bytes in
-            try source(UnsafeMutableRawBufferPointer(rebasing: bytes[before..<before + room]))
+            try source(UnsafeMutableRawBufferPointer(rebasing: bytes[free]))
         }
-        buffer.removeSubrange((before + max(0, min(count, room)))...)
+        end += max(0, min(count, free.count))
         if count <= 0 { isAtEnd = true }
     }
 }
