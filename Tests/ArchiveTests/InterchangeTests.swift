@@ -1,5 +1,6 @@
 import Foundation
 import KVModel
+import Schedule
 import Testing
 
 @testable import Archive
@@ -15,6 +16,8 @@ struct InterchangeTests {
         var tags: [String]
         var entries: [Entry]
         var digests: [StateDigest]
+        var exactFrom: Revision
+        var points: [String]
 
         init(_ incarnation: Incarnation, _ reader: ArchiveReader) throws {
             names = [incarnation.cluster, incarnation.bucket.rawValue, incarnation.created]
@@ -27,11 +30,17 @@ struct InterchangeTests {
             }
             entries = []
             digests = []
+            let basis = try reader.basisRecords(of: id, through: .max)
+            exactFrom = basis.exactFrom
+            points = try basis.points.map { point in
+                "\(point) \(try reader.pointRecord(point, of: id)) \(try reader.digest(of: id, at: point.revision))"
+            }
             guard let checkpoint else { return }
             entries = try TestArchive.entries(
                 try reader.state(of: id, at: checkpoint.resumeRevision, historyMode: .full)
             )
-            for index in stride(from: 0, to: entries.count, by: max(1, entries.count / 10)) {
+            for index in stride(from: 0, to: entries.count, by: max(1, entries.count / 10))
+            where entries[index].revision >= basis.exactFrom {
                 digests.append(try reader.digest(of: id, at: entries[index].revision))
             }
             digests.append(try reader.digest(of: id, at: checkpoint.resumeRevision))
@@ -134,6 +143,50 @@ struct InterchangeTests {
         let again = try Self.importing(lines, into: copy, piece: 1 << 20)
         #expect(again.added == 0 && again.present == 900)
         #expect(try Self.contents(copy) == expected)
+    }
+
+    @Test("A pruned archive comes back with the points that were kept, and claims no others", arguments: 0..<6)
+    func pruned(seed: UInt64) throws {
+        let archive = try TestArchive()
+        var random = SeededGenerator(seed: seed)
+        let entries = random.entries(600, keys: 30)
+        let writer = try ArchiveWriter.open(path: archive.path, createIfMissing: true)
+        let incarnation = try writer.incarnation(cluster: "c", bucket: BucketName("b"), created: "2026-11-01T12:00:00Z")
+        try writer.recordConfiguration(
+            incarnation.id,
+            json: #"{"max_msgs_per_subject":2}"#,
+            revision: 0,
+            time: Timestamp(nanoseconds: 0)
+        )
+        for start in stride(from: 0, to: 600, by: 50) {
+            let part = Array(entries[start..<start + 50])
+            let last = try #require(part.last)
+            let time = last.time.adding(nanoseconds: 5_000_000)
+            try writer.commit(
+                try TestArchive.segments(part),
+                incarnation.id,
+                checkpoint: Checkpoint(
+                    resumeRevision: last.revision,
+                    consistentRevision: last.revision,
+                    consistentTime: time,
+                    updated: time
+                )
+            )
+        }
+        try writer.prune(RetentionPolicy(last: 4))
+        try writer.close()
+        let expected = try Self.contents(archive.path)
+        #expect(expected.first?.exactFrom ?? 0 > 0)
+        let copy = archive.directory + "/copy.cistern"
+        let lines = try Self.export(archive.path)
+        #expect(throws: ArchiveError.self) { try Self.importing(Array(lines[..<(lines.count / 2)]), into: copy) }
+        try Self.importing(lines, into: copy)
+        #expect(try Self.contents(copy) == expected)
+        #expect(try Self.export(copy) == lines)
+        let reader = try ArchiveReader.open(path: copy)
+        #expect(try reader.verify().isSound)
+        let id = try #require(try reader.incarnations().first).id
+        #expect(throws: ArchiveError.self) { try reader.resolve(.revision(entries[10].revision), in: id) }
     }
 
     @Test("An export up to a point, and what the bucket held there, become archives that hold that point")

@@ -36,6 +36,9 @@ public struct ArchiveExport: Sendable {
         public var entries: UInt64 = 0
         /// Bytes written.
         public var bytes: UInt64 = 0
+
+        /// Nothing yet.
+        public init() {}
     }
 
     private static let batch = 256 << 10

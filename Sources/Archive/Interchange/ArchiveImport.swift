@@ -34,6 +34,9 @@ public struct ArchiveImport: Sendable {
         public var segments = 0
         /// Lines read.
         public var lines = 0
+
+        /// Nothing yet.
+        public init() {}
     }
 
     private let writer: ArchiveWriter
