@@ -36,6 +36,8 @@ public struct ArchiveError: Error, Sendable, CustomStringConvertible {
         case wrongKey(String)
         /// What was given is no key at all; the text says why.
         case invalidKey(String)
+        /// A line of an export that cannot be imported; the text says why.
+        case malformedInput(line: Int, String)
     }
 
     /// The kind of failure.
@@ -78,6 +80,7 @@ public struct ArchiveError: Error, Sendable, CustomStringConvertible {
             case .wrongKey(let detail): "\(subject) does not open with this key: \(detail)"
             case .invalidKey(let detail):
                 path == nil ? "no usable key: \(detail)" : "\(subject): no usable key: \(detail)"
+            case .malformedInput(let line, let detail): "\(path.map { "\($0), " } ?? "")line \(line): \(detail)"
             }
         guard let hint else { return text }
         return "\(text); \(hint)"
@@ -106,7 +109,7 @@ public struct ArchiveError: Error, Sendable, CustomStringConvertible {
         case .notEncrypted: "leave the key out, or encrypt the archive first with \"cistern rekey --encrypt\""
         case .wrongKey: "give the key that the archive was made or last rekeyed with"
         case .invalidKey: "make a key file with \"cistern keygen\""
-        case .io, .noSuchIncarnation, .noSuchPoint, .chainBroken, .invalid: nil
+        case .io, .noSuchIncarnation, .noSuchPoint, .chainBroken, .invalid, .malformedInput: nil
         }
     }
 }

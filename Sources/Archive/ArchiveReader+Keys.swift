@@ -62,21 +62,40 @@ extension ArchiveReader {
         filter: [KeyPattern] = []
     ) throws -> [KeyState] {
         let state = try state(of: id, at: revision, asOf: time, filter: filter)
-        var found: [Key: KeyState] = [:]
+        var keys = ByteDictionary()
+        var newest: [(revision: Revision, time: Int64, operation: KVModel.Operation, size: UInt32)] = []
         for kept in state.segments {
             let segment = try state.snapshot.columns(kept, of: state.incarnation)
+            // Each key of a segment is looked up once, whatever the number of its entries.
+            var numbers = [Int](repeating: -1, count: segment.keys.count)
             for index in 0..<segment.count where kept.contains(index) {
-                let key = segment.keys.withString(Int(segment.keyReferences[index])) { Key(bytes: Array($0)) }
-                found[key] = KeyState(
-                    key: key,
-                    revision: segment.revisions[index],
-                    time: Timestamp(nanoseconds: segment.times[index]),
-                    operation: segment.operations[index],
-                    valueSize: Int(segment.valueLengths[index])
+                let reference = Int(segment.keyReferences[index])
+                if numbers[reference] < 0 {
+                    numbers[reference] = segment.keys.withString(reference) { keys.insert($0) }
+                }
+                let found = (
+                    revision: segment.revisions[index], time: segment.times[index],
+                    operation: segment.operations[index], size: segment.valueLengths[index]
+                )
+                if numbers[reference] == newest.count {
+                    newest.append(found)
+                } else {
+                    newest[numbers[reference]] = found
+                }
+            }
+        }
+        return keys.bytes.withUnsafeBytes { bytes in
+            keys.sortedOrder().map { index in
+                let found = newest[Int(index)]
+                return KeyState(
+                    key: Key(bytes: Array(bytes.part(keys.range(Int(index))))),
+                    revision: found.revision,
+                    time: Timestamp(nanoseconds: found.time),
+                    operation: found.operation,
+                    valueSize: Int(found.size)
                 )
             }
         }
-        return found.values.sorted { $0.key < $1.key }
     }
 }
 

@@ -59,6 +59,7 @@ struct Cistern: AsyncParsableCommand {
                 name: "Look into an archive",
                 subcommands: [
                     ListCommand.self, ShowCommand.self, KeysCommand.self, GetCommand.self, HistoryCommand.self,
+                    DiffCommand.self,
                 ]
             ),
             CommandGroup(
@@ -68,6 +69,7 @@ struct Cistern: AsyncParsableCommand {
                 ]
             ),
             CommandGroup(name: "Encryption", subcommands: [KeygenCommand.self, RekeyCommand.self]),
+            CommandGroup(name: "In and out", subcommands: [ExportCommand.self, ImportCommand.self]),
             CommandGroup(name: "The buckets themselves", subcommands: [BucketCommand.self]),
         ]
     )

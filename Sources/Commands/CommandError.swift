@@ -8,6 +8,8 @@ struct CommandError: Error, Hashable, Sendable {
         case outputClosed
         /// Standard output cannot be written.
         case outputFailed
+        /// A file that should be written exists.
+        case outputExists
         /// Standard input or a file named in the arguments cannot be read.
         case inputFailed
         /// A file that shall be made exists already.

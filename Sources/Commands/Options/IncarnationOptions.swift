@@ -13,6 +13,9 @@ struct IncarnationOptions: ParsableArguments, Sendable {
     @Option(help: "The life of a recreated bucket: its creation time as `cistern list` shows it. Default: the newest.")
     var created: String?
 
+    /// Whether one was asked for.
+    var isGiven: Bool { bucket != nil || cluster != nil || created != nil }
+
     /// Finds the one incarnation that is meant.
     func choose(in reader: ArchiveReader) throws -> Incarnation {
         try Self.choose(from: try reader.incarnations(), bucket: bucket, cluster: cluster, created: created)

@@ -32,7 +32,7 @@ struct PointOptions: ParsableArguments, Sendable {
         return .newest
     }
 
-    private static func time(_ text: String) throws -> Timestamp {
+    static func time(_ text: String) throws -> Timestamp {
         guard let time = Timestamp(rfc3339: text) else {
             throw ValidationError("write it as RFC 3339, for example 2026-11-21T03:00:00Z")
         }

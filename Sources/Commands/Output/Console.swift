@@ -74,7 +74,7 @@ struct Console: Sendable {
     }
 
     /// Writes bytes that were asked for, as they are.
-    func data(bytes: [UInt8]) throws {
+    func data(bytes: some Collection<UInt8>) throws {
         try results.write(bytes)
     }
 

@@ -84,6 +84,7 @@ extension Failure {
         case .fileExists: .exists
         // Whoever closes our output has what it wanted: `cistern keys FILE | head`.
         case .outputClosed: .done
+        case .outputExists: .exists
         case .outputFailed, .inputFailed, .keyNotFound, .nothingMatches, .declined: .failed
         }
     }
@@ -153,7 +154,7 @@ extension Failure {
         case .encrypted, .notEncrypted, .wrongKey, .invalidKey: .usage
         case .exists: .exists
         case .notFound, .notAnArchive, .newerFormat, .corrupt, .full, .readOnly, .io, .noSuchIncarnation,
-            .noSuchPoint, .chainBroken, .invalid:
+            .noSuchPoint, .chainBroken, .invalid, .malformedInput:
             .failed
         }
     }

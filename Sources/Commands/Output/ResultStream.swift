@@ -1,15 +1,17 @@
 import Foundation
 import Synchronization
 
-/// Standard output: results, gathered into large writes.
+/// Standard output, or a file: results, gathered into large writes.
 final class ResultStream: Sendable {
     private let descriptor: Int32
+    private let name: String
     private let pending = Mutex<[UInt8]>([])
     private static let limit = 64 << 10
 
     /// The stream behind a descriptor.
-    init(descriptor: Int32 = STDOUT_FILENO) {
+    init(descriptor: Int32 = STDOUT_FILENO, name: String = "standard output") {
         self.descriptor = descriptor
+        self.name = name
     }
 
     /// Writes bytes, now or with what follows.
@@ -51,7 +53,7 @@ final class ResultStream: Sendable {
             guard reason != EPIPE else { throw CommandError(.outputClosed) }
             throw CommandError(
                 .outputFailed,
-                text: "standard output cannot be written: \(String(cString: strerror(reason)))",
+                text: "\(name) cannot be written: \(String(cString: strerror(reason)))",
                 hint: "check where it goes; what was done to archives and buckets is done"
             )
         }

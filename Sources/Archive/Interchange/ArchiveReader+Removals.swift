@@ -1,0 +1,83 @@
+import GRDB
+public import KVModel
+
+/// Revisions that were seen to be gone from the source without an entry saying so.
+public struct RemovalRecord: Sendable, Hashable {
+    /// The revisions.
+    public let revisions: ClosedRange<Revision>
+    /// At which revision they were seen to be gone.
+    public let seenRevision: Revision
+    /// When.
+    public let seenTime: Timestamp
+}
+
+extension ArchiveReader {
+    /// The removals recorded for an incarnation, by their first revision.
+    public func removals(of id: IncarnationID) throws -> [RemovalRecord] {
+        try read { try $0.removalRecords(id) }
+    }
+}
+
+/// A consistent point, with what the bucket held there where that is written down.
+struct PointRecord: Sendable {
+    let point: ConsistentPoint
+    var held = HeldRuns()
+    /// The entries that `held` stands for.
+    var entries: UInt64 = 0
+}
+
+/// What a prune and a repair left behind, as an export carries it.
+struct BasisRecords: Sendable {
+    /// States before this revision are known only at points.
+    var exactFrom: Revision = 0
+    var points: [ConsistentPoint] = []
+    var lost: [ClosedRange<Revision>] = []
+}
+
+extension ArchiveReader {
+    /// What tells which states can be known.
+    func basisRecords(of id: IncarnationID, through revision: Revision) throws -> BasisRecords {
+        try read { db in
+            let incarnation = try db.incarnation(id)
+            return BasisRecords(
+                exactFrom: try db.soundCheckpoint(incarnation)?.exactFrom ?? 0,
+                points: try db.points(id, through: revision).map(\.point),
+                lost: try db.lost(incarnation).filter { $0.lowerBound <= revision }
+            )
+        }
+    }
+
+    /// A point with what it held.
+    func pointRecord(_ point: ConsistentPoint, of id: IncarnationID) throws -> PointRecord {
+        try read { db in
+            let incarnation = try db.incarnation(id)
+            guard let stored = try db.soundPoint(incarnation, at: point.revision), stored.rows > 0 else {
+                return PointRecord(point: point)
+            }
+            return PointRecord(
+                point: point,
+                held: try db.held(stored, incarnation),
+                entries: UInt64(clamping: stored.entries)
+            )
+        }
+    }
+}
+
+extension Database {
+    func removalRecords(_ id: IncarnationID) throws -> [RemovalRecord] {
+        let sql = """
+            SELECT first_revision, last_revision, seen_revision, seen_time FROM removal WHERE incarnation = ?
+            ORDER BY first_revision, id
+            """
+        return try rows(sql, [id.rawValue]).map { row in
+            let first = try row.revision(0)
+            let last = try row.revision(1)
+            guard first <= last else { throw ArchiveError(.corrupt("a removal ends before it begins")) }
+            return RemovalRecord(
+                revisions: first...last,
+                seenRevision: try row.revision(2),
+                seenTime: try row.time(3)
+            )
+        }
+    }
+}

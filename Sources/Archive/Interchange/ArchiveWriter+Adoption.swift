@@ -1,0 +1,122 @@
+import Foundation
+import GRDB
+import KVModel
+
+/// What an import brings beside entries.
+struct AdoptedRecords: Sendable {
+    var configurations: [ConfigurationRecord] = []
+    var removals: [RemovalRecord] = []
+    var points: [ConsistentPoint] = []
+    var lost: [ClosedRange<Revision>] = []
+    /// States before this revision are known only at points.
+    var exactFrom: Revision = 0
+    var tags: [(name: String, revision: Revision, time: Timestamp?, note: String, created: Timestamp)] = []
+
+    var count: Int { configurations.count + removals.count + points.count + lost.count + tags.count }
+}
+
+extension ArchiveWriter {
+    /// The incarnation of this name, if the archive has it, and how far it goes.
+    func known(cluster: String, bucket: BucketName, created: String) throws -> (Incarnation, Checkpoint?)? {
+        try read { db in
+            let found = try db.incarnations().first {
+                $0.cluster == cluster && $0.bucket == bucket && $0.created == created
+            }
+            return try found.map { ($0, try db.soundCheckpoint($0)?.checkpoint) }
+        }
+    }
+
+    /// Records what is not recorded yet, in one transaction; a second time it changes nothing.
+    func adopt(_ records: AdoptedRecords, _ id: IncarnationID) throws {
+        try write { db in
+            let incarnation = try db.incarnation(id)
+            try Self.adopt(records.configurations, incarnation, db)
+            try Self.adopt(records.removals, incarnation, db)
+            try Self.adoptBasis(records, incarnation, db)
+            let known = try db.tags(id)
+            for tag in records.tags {
+                if let present = known.first(where: { $0.name == tag.name }) {
+                    guard present.revision == tag.revision else {
+                        throw ArchiveError(.exists, hint: "tag \"\(tag.name)\" names revision \(present.revision)")
+                    }
+                    continue
+                }
+                try db.insert(
+                    into: "tag",
+                    "name, revision, time, note, created",
+                    [
+                        tag.name.databaseValue, try tag.revision.stored().databaseValue,
+                        tag.time?.nanoseconds.databaseValue ?? .null, tag.note.databaseValue,
+                        tag.created.nanoseconds.databaseValue,
+                    ],
+                    SegmentDigest.tag,
+                    of: incarnation
+                )
+            }
+        }
+    }
+
+    private static func adopt(_ records: [ConfigurationRecord], _ incarnation: Incarnation, _ db: Database) throws {
+        let known = try db.configurations(incarnation.id).map(\.record)
+        for record in records where !known.contains(record) {
+            _ = try RetainedEntries.Policy(json: record.json)
+            try db.execute(
+                sql: "INSERT INTO configuration (incarnation, revision, time, json, digest) VALUES (?, ?, ?, ?, ?)",
+                arguments: [
+                    incarnation.id.rawValue, try record.revision.stored(), record.time.nanoseconds, record.json,
+                    Data(StoredConfiguration.digest(record, incarnation)),
+                ]
+            )
+        }
+    }
+
+    private static func adopt(_ removals: [RemovalRecord], _ incarnation: Incarnation, _ db: Database) throws {
+        guard !removals.isEmpty else { return }
+        let known = Set(try db.removalRecords(incarnation.id))
+        for removal in removals where !known.contains(removal) {
+            try db.insert(
+                into: "removal",
+                "first_revision, last_revision, seen_revision, seen_time",
+                [
+                    try removal.revisions.lowerBound.stored().databaseValue,
+                    try removal.revisions.upperBound.stored().databaseValue,
+                    try removal.seenRevision.stored().databaseValue, removal.seenTime.nanoseconds.databaseValue,
+                ],
+                SegmentDigest.removal,
+                of: incarnation
+            )
+        }
+    }
+
+    private static func adoptBasis(_ records: AdoptedRecords, _ incarnation: Incarnation, _ db: Database) throws {
+        for point in records.points where try db.soundPoint(incarnation, at: point.revision) == nil {
+            try db.save(StoredPoint(point, incarnation), incarnation.id)
+        }
+        let known = Set(try db.lost(incarnation))
+        for range in records.lost where !known.contains(range) {
+            try db.insert(
+                into: "lost",
+                "first_revision, last_revision",
+                [try range.lowerBound.stored().databaseValue, try range.upperBound.stored().databaseValue],
+                SegmentDigest.lost,
+                of: incarnation
+            )
+        }
+        guard var stored = try db.soundCheckpoint(incarnation), stored.exactFrom < records.exactFrom else { return }
+        guard try db.soundPoint(incarnation, at: records.exactFrom) != nil else {
+            throw ArchiveError(.invalid("there is no point at revision \(records.exactFrom), from which it goes on"))
+        }
+        stored.exactFrom = records.exactFrom
+        try db.save(&stored, incarnation)
+    }
+
+    /// Writes down what a point held, unless that is there.
+    func adopt(_ record: PointRecord, _ id: IncarnationID) throws {
+        try write { db in
+            let incarnation = try db.incarnation(id)
+            let present = try db.soundPoint(incarnation, at: record.point.revision)
+            guard present?.rows ?? 0 == 0 else { return }
+            try db.hold(record.held, entries: Int(clamping: record.entries), at: record.point, incarnation)
+        }
+    }
+}
