@@ -89,9 +89,12 @@ struct RetainedEntries: Sendable {
     ) {
         settle(revision: revision, time: time)
         let before = history
+        let wasUncertain = alternative != nil
         policy = new
         alternative = other
-        guard history > 0, before <= 0 || history < before else { return }
+        // What may have expired before it was counted must not drive out what came before it.
+        if wasUncertain { settle(revision: revision, time: time) }
+        guard history > 0, wasUncertain || before <= 0 || history < before else { return }
         for key in heads.indices { trim(key) }
     }
 
@@ -119,7 +122,11 @@ struct RetainedEntries: Sendable {
         if history > 1, isMortal {
             dropDead(entry.key, at: entry.time, knownAt: entry.revision - 1)
         }
-        trim(entry.key)
+        if let alternative {
+            trim(entry.key, at: entry.time, alternative)
+        } else {
+            trim(entry.key)
+        }
     }
 
     /// An entry that is not asked for may still drop everything.
@@ -205,6 +212,26 @@ struct RetainedEntries: Sendable {
     private mutating func trim(_ key: Int) {
         let history = history
         while counts[key] > history { dropFirst(key) }
+    }
+
+    /// Drops the oldest entries that surely are one too many: only those count that live under both policies.
+    private mutating func trim(_ key: Int, at time: Timestamp, _ alternative: Policy) {
+        let history = history
+        var certain = 0
+        var link = heads[key]
+        while link != Self.none {
+            if lives(nodes[Int(link)], at: time, alternative) { certain += 1 }
+            link = nodes[Int(link)].next
+        }
+        while certain > history {
+            if lives(nodes[Int(heads[key])], at: time, alternative) { certain -= 1 }
+            dropFirst(key)
+        }
+    }
+
+    private func lives(_ node: Node, at time: Timestamp, _ alternative: Policy) -> Bool {
+        let lifetime = mortals.isEmpty ? nil : mortals[node.number]?.lifetime
+        return !isExpired(node, lifetime, policy, at: time) && !isExpired(node, lifetime, alternative, at: time)
     }
 
     private mutating func clear(_ key: Int) {

@@ -38,6 +38,8 @@ extension CaptureSession {
             }
             removals.missing = nil
             removals.found += confirmed.count
+            // What is known to be gone may have made room for something that was thought to be driven out.
+            if confirmed.count > 0, UInt64(clamping: expected.entries) != state.messages { return false }
         } else if !search.agrees(expected, messages: state.messages) {
             let patience = options.patience
             removals.missing = try await withoutWatch {
