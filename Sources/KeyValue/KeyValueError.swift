@@ -37,24 +37,33 @@ public struct KeyValueError: Error, Sendable {
 }
 
 extension KeyValueError: CustomStringConvertible {
-    /// One sentence, with what to do.
-    public var description: String {
+    /// What failed, on what, and why.
+    public var cause: String {
         let bucket = bucket.map { "bucket \($0)" } ?? "the bucket"
         let key = key.map { "key \($0)" } ?? "the key"
         let detail = text.map { " (\($0))" } ?? ""
         switch code {
-        case .bucketNotFound:
-            return "there is no \(bucket); `cistern kv ls` lists the buckets of this account"
-        case .bucketExists:
-            return "\(bucket) exists already; choose another name, or remove it first"
-        case .invalidKey:
-            return "\(key) in \(bucket) is not a legal key: use letters, digits, - / _ = and ., no dot at either end"
-        case .keyExists:
-            return "\(key) in \(bucket) exists already; use put to overwrite it"
-        case .wrongRevision:
-            return "\(key) in \(bucket) was changed by somebody else\(detail); read it again and retry"
-        case .unsupported:
-            return "\(bucket): \(text ?? "the server cannot do this"); use a newer server or leave it out"
+        case .bucketNotFound: return "there is no \(bucket)"
+        case .bucketExists: return "\(bucket) exists already"
+        case .invalidKey: return "\(key) in \(bucket) is not a legal key"
+        case .keyExists: return "\(key) in \(bucket) exists already"
+        case .wrongRevision: return "\(key) in \(bucket) was changed by somebody else\(detail)"
+        case .unsupported: return "\(bucket): \(text ?? "the server cannot do this")"
         }
     }
+
+    /// What to do about it.
+    public var hint: String {
+        switch code {
+        case .bucketNotFound: "`cistern kv ls` lists the buckets of this account"
+        case .bucketExists: "choose another name, or remove it first"
+        case .invalidKey: "use letters, digits, - / _ = and ., no dot at either end"
+        case .keyExists: "use put to overwrite it"
+        case .wrongRevision: "read it again and retry"
+        case .unsupported: "use a newer server or leave it out"
+        }
+    }
+
+    /// One sentence, with what to do.
+    public var description: String { "\(cause); \(hint)" }
 }

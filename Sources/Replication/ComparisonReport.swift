@@ -48,9 +48,10 @@ public struct ComparisonReport: Sendable, Hashable {
 
     /// The differences in a few words.
     public var summary: String {
-        guard !isEqual else { return "\(equal) entries are equal" }
+        guard !isEqual else { return equal == 1 ? "1 entry is equal" : "\(equal) entries are equal" }
         let shown = examples.prefix(3).map { "\($0.kind.rawValue) \($0.key) at \($0.revision)" }
-        return "\(differences) entries differ (\(shown.joined(separator: ", "))\(differences > 3 ? ", …" : ""))"
+        return
+            "\(differences) \(differences == 1 ? "entry differs" : "entries differ") (\(shown.joined(separator: ", "))\(differences > 3 ? ", …" : ""))"
     }
 
     static let exampleLimit = 20

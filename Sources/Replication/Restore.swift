@@ -153,12 +153,22 @@ public struct Restore: Sendable {
     }
 
     private func newestIncarnation(_ bucket: BucketName) throws -> Incarnation {
-        if let found = try reader.latestIncarnation(bucket: bucket, cluster: options.cluster) { return found }
+        if let created = options.created {
+            let time = Timestamp(rfc3339: created)
+            let found = try reader.incarnations().first { incarnation in
+                incarnation.bucket == bucket && (options.cluster == nil || incarnation.cluster == options.cluster)
+                    && (incarnation.created == created
+                        || time != nil && Timestamp(rfc3339: incarnation.created) == time)
+            }
+            if let found { return found }
+        } else if let found = try reader.latestIncarnation(bucket: bucket, cluster: options.cluster) {
+            return found
+        }
         let known = Set(try reader.incarnations().map { "\($0.cluster)/\($0.bucket)" }).sorted()
         throw ReplicationError(
             .nothingToRestore,
             bucket: bucket.rawValue,
-            text: "the archive does not hold it",
+            text: "the archive does not hold it\(options.created.map { ", created \($0)" } ?? "")",
             hint: known.isEmpty ? "it holds no bucket at all" : "it holds \(known.joined(separator: ", "))"
         )
     }

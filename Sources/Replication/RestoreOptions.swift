@@ -17,6 +17,8 @@ public struct RestoreOptions: Sendable {
     public var bucket: BucketName?
     /// The cluster it was captured from; nil if the archive knows the bucket from one only.
     public var cluster: String?
+    /// The creation time of the life to restore (RFC 3339), of a bucket that was recreated; nil for the newest.
+    public var created: String?
     /// The point to restore.
     public var point: ArchivePoint = .newest
     /// The target's name; nil for the bucket's own.

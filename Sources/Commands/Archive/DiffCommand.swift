@@ -17,7 +17,7 @@ struct DiffCommand: CisternCommand {
 
             Examples:
               cistern diff orders.cistern@1700
-              cistern diff orders.cistern --at-tag before-upgrade --to-at-time 2026-11-21T03:00:00Z
+              cistern diff o.cistern --at-tag before --to-at-time 2026-11-21T03:00:00Z
               cistern diff orders.cistern orders --values
               cistern diff monday.cistern tuesday.cistern --bucket sessions --json
               cistern diff east/config west/config

@@ -15,9 +15,9 @@ struct ExportCommand: CisternCommand {
             Examples:
               cistern export orders.cistern -o orders.jsonl
               cistern export orders.cistern | zstd > orders.jsonl.zst
-              cistern export orders.cistern --history latest | jq -r 'select(.type == "entry") | .key'
+              cistern export o.cistern --filter 'customer.>' | jq -r '.key // empty'
               cistern export all.cistern --all -o all.jsonl
-              cistern export orders.cistern --at-tag before-upgrade --history bucket --format csv -o orders.csv
+              cistern export o.cistern --at-tag t --history bucket --format csv -o o.csv
               cistern export orders.cistern --format nats-backup -o folder
 
             The last one writes a folder that `nats stream restore` takes, on every server version.

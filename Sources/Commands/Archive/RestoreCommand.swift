@@ -36,6 +36,9 @@ struct RestoreCommand: CisternCommand {
     @Option(help: "The cluster it was captured from, if the archive has buckets of that name from several.")
     var cluster: String?
 
+    @Option(help: "The life of a recreated bucket: its creation time as `cistern list` shows it. Default: the newest.")
+    var created: String?
+
     @Option(name: .customLong("as"), help: "The name of the bucket to write (default: its own).")
     var newName: BucketName?
 
@@ -103,7 +106,7 @@ struct RestoreCommand: CisternCommand {
             from: try reader.incarnations(),
             bucket: bucket,
             cluster: cluster,
-            created: nil
+            created: created
         )
         let progress = console.progress
         return try await connection.withBuckets(console) { buckets in
@@ -133,6 +136,7 @@ struct RestoreCommand: CisternCommand {
         var options = RestoreOptions()
         options.bucket = bucket
         options.cluster = cluster
+        options.created = created
         options.point = point.point
         options.newName = newName
         options.mode = mode

@@ -64,7 +64,7 @@ enum RestoreText {
     }
 
     /// What follows from the bucket's new name is no change of a setting.
-    private static func shown(_ changes: [SettingChange]) -> [SettingChange] {
+    static func shown(_ changes: [SettingChange]) -> [SettingChange] {
         changes.filter { $0.field != "name" && $0.field != "subjects" }
     }
 

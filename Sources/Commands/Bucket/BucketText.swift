@@ -14,7 +14,7 @@ enum BucketText {
         fields.add("Created", bucket.info.created)
         fields.add("History kept", SettingsText.history(configuration.history))
         fields.add("Entries stored", NumberText.count(state.messages))
-        fields.add("Keys", BucketDocument.keys(bucket.info).map { NumberText.count($0) })
+        fields.add("Keys, deleted ones too", BucketDocument.keys(bucket.info).map { NumberText.count($0) })
         fields.add("Revisions", state.messages == 0 ? "none" : "\(state.firstSequence) to \(state.lastSequence)")
         fields.add("Bucket size", NumberText.bytes(state.bytes))
         fields.add("Maximum bucket size", NumberText.bytes(configuration.maximumBytes))

@@ -56,14 +56,7 @@ extension Failure {
     }
 
     private init(_ error: KeyValueError) {
-        // The last clause of its description is what to do.
-        let text = error.description
-        let parts = text.split(separator: "; ", maxSplits: 1).map { String($0) }
-        self.init(
-            message: parts.first ?? text,
-            hint: parts.count > 1 ? parts[1] : nil,
-            status: Self.status(error.code)
-        )
+        self.init(message: error.cause, hint: error.hint, status: Self.status(error.code))
     }
 
     private init(_ error: ArchiveError) {

@@ -85,7 +85,7 @@ struct RestoreDocument: Encodable, Sendable {
         action = plan.action.rawValue
         self.mode = mode.rawValue
         modeReason = reason
-        changes = plan.changes.map { change in
+        changes = RestoreText.shown(plan.changes).map { change in
             Change(
                 setting: SettingsText.name(change.field),
                 field: change.field,

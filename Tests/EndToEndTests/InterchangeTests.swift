@@ -1,0 +1,108 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Out of an archive, into another, and what differs", .serialized)
+struct InterchangeTests {
+    @Test("An import killed anywhere claims nothing, and goes on when it is run again")
+    func killedImport() async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        try await rig.createBucket("src", history: 8)
+        try await rig.fill("src", count: 60_000, keys: 9000, size: 700)
+        try await rig.backup("src")
+        let lines = rig.folder.file("lines.jsonl")
+        _ = try await run(["export", rig.archive, "-o", lines])
+        let clock = ContinuousClock()
+        let whole = try await clock.measure {
+            _ = try await run(["import", lines, "--archive", rig.folder.file("whole.cistern")])
+        }
+        var random = SeededGenerator(seed: 31)
+        var resumed = 0
+        for round in 0..<(isLongRun ? 50 : 6) {
+            let copy = rig.folder.file("copy-\(round).cistern")
+            let process = try CisternProcess.start(["import", lines, "--archive", copy])
+            let end = clock.now.advanced(by: whole * Double.random(in: 0.1...1, using: &random))
+            while clock.now < end, process.isRunning {
+                try await Task.sleep(until: min(end, clock.now + .milliseconds(5)), clock: clock)
+            }
+            process.kill()
+            let killed = try await process.waitForExit()
+            if killed.code == 137, FileManager.default.fileExists(atPath: copy) {
+                #expect(
+                    try await CisternProcess.run(["keys", copy]).code != 0,
+                    "half an import passes for a whole one"
+                )
+            }
+            let report = try Report(try await run(["import", lines, "--archive", copy, "--json"]))
+            if try killed.code == 137 && report.number("present") > 0 { resumed += 1 }
+            _ = try await run(["verify", copy])
+            let again = rig.folder.file("again-\(round).jsonl")
+            _ = try await run(["export", copy, "-o", again])
+            #expect(FileManager.default.contentsEqual(atPath: lines, andPath: again), "round \(round)")
+            for file in [copy, again] { try FileManager.default.removeItem(atPath: file) }
+        }
+        #expect(resumed > 0, "no kill came between two checkpoints: the test proves nothing")
+    }
+
+    @Test("What was added, changed and removed since a backup, between points and against the bucket")
+    func differences() async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        try await rig.createBucket("src", history: 5)
+        for (key, value) in [("a", "1"), ("b", "2"), ("c", "3")] {
+            try await rig.cistern(["kv", "put", "src", key, value])
+        }
+        let first = try await rig.backup("src").number("consistent_revision")
+        try await rig.cistern(["diff", rig.archive, "src"])
+        try await rig.cistern(["kv", "put", "src", "b", "new"])
+        try await rig.cistern(["kv", "put", "src", "a", "1"])
+        try await rig.cistern(["kv", "del", "src", "c", "--force"])
+        try await rig.cistern(["kv", "put", "src", "d", "4"])
+        let expected = ["changed b 2 new", "removed c 3 -", "added d - 4"]
+        let live = try await rig.cistern(["diff", rig.archive, "src", "--values", "--json"], code: 3)
+        #expect(try Self.summary(live) == expected)
+        try await rig.backup("src")
+        let points = try await run(["diff", "\(rig.archive)@\(first)", "--values", "--json"], code: 3)
+        #expect(try Self.summary(points) == expected)
+        let table = try await run(["diff", "\(rig.archive)@\(first)"], code: 3)
+        #expect(table.outputText.contains("1 added, 1 changed, 1 removed, 1 key equal (1 under another revision)"))
+        try await rig.cistern(["diff", rig.archive, "src"])
+    }
+
+    @Test("A backup folder goes out and comes in again")
+    func folder() async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        try await rig.createBucket("src", history: 3)
+        try await rig.fill("src", count: 500, keys: 90, size: 100)
+        try await rig.backup("src")
+        let folder = rig.folder.file("folder")
+        _ = try await run(["export", rig.archive, "--format", "nats-backup", "-o", folder])
+        let copy = rig.folder.file("copy.cistern")
+        _ = try await run(["import", folder, "--archive", copy, "--cluster", "east"])
+        _ = try await run(["diff", rig.archive, copy])
+        #expect(try await run(["export", rig.archive, "-o", folder], code: 73).errorText.contains("exists"))
+    }
+
+    private func run(
+        _ arguments: [String],
+        code: Int32 = 0,
+        _ location: SourceLocation = #_sourceLocation
+    ) async throws -> CisternProcess.Result {
+        let result = try await CisternProcess.run(arguments)
+        #expect(result.code == code, "\(arguments): \(result)", sourceLocation: location)
+        return result
+    }
+
+    private static func summary(_ result: CisternProcess.Result) throws -> [String] {
+        try result.outputText.split(separator: "\n").map { line in
+            let object = try JSONSerialization.jsonObject(with: Data(line.utf8))
+            let fields = try #require(object as? [String: Any])
+            let values = ["old", "new"].map { side in
+                (fields[side] as? [String: Any])?["value"] as? String ?? "-"
+            }
+            return "\(fields["change"] ?? "") \(fields["key"] ?? "") \(values.joined(separator: " "))"
+        }
+    }
+}
