@@ -12,7 +12,7 @@ struct TagCommand: CisternCommand {
             for (--at-tag), and `prune --keep-tags` keeps what has one.
 
             Examples:
-              cistern tag orders.cistern before-upgrade --note "version 3 goes live"
+              cistern tag orders.cistern before-upgrade --note 'version 3 goes live'
               cistern tag orders.cistern monday --at-time 2026-11-16T00:00:00Z
               cistern tag orders.cistern
               cistern tag orders.cistern monday --delete
