@@ -141,13 +141,19 @@ extension Database {
             )
         }
         let time = try time ?? provedTime(of: revision, incarnation, stored, basis)
+        let configurations = try configurations(incarnation.id).map(\.record)
+        var proved: [Revision: Timestamp] = [:]
+        for record in configurations.dropFirst() {
+            proved[record.revision] = try soundPoint(incarnation, at: record.revision)?.point.time
+        }
         var scan = StateScan(
             incarnation: incarnation,
             revision: revision,
             selection: selection,
             mode: historyMode,
             basis: basis,
-            configurations: try configurations(incarnation.id).map(\.record),
+            configurations: configurations,
+            proved: proved,
             removals: try removals(incarnation, seenThrough: revision, by: time)
         )
         try scan.configure()

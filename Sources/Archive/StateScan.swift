@@ -39,6 +39,8 @@ struct StateScan {
     private let selection: KeySelection
     private let mode: HistoryMode
     private let configurations: [ConfigurationRecord]
+    /// When the revisions at which configurations were observed had been proved consistent.
+    private let proved: [Revision: Timestamp]
     private let removals: [Removal]
     private var basis: StateBasis
 
@@ -65,6 +67,7 @@ struct StateScan {
         mode: HistoryMode,
         basis: StateBasis,
         configurations: [ConfigurationRecord],
+        proved: [Revision: Timestamp],
         removals: [Removal]
     ) {
         self.incarnation = incarnation
@@ -73,15 +76,17 @@ struct StateScan {
         self.mode = mode
         self.basis = basis
         self.configurations = configurations
+        self.proved = proved
         self.removals = removals
     }
 
     /// Reads the configurations; the first is taken to have been in force from the beginning.
     mutating func configure() throws {
+        // What is written down of a point was replayed when it was.
+        guard !basis.isRecorded else { return }
         policies = try configurations.map { ($0.revision, $0.time, try RetainedEntries.Policy(json: $0.json)) }
         guard let first = policies.first else { return }
-        // What is written down of a point was replayed when it was; only its configuration is still to be found.
-        if !basis.isRecorded { retained = RetainedEntries(policy: first.policy) }
+        retained = RetainedEntries(policy: first.policy)
         nextPolicy = 1
     }
 
@@ -167,12 +172,10 @@ struct StateScan {
             let isObserved = isAsOf && next.revision == revision && next.time <= time
             guard next.revision < revision || isObserved else { break }
             settlePolicy(by: next.time)
-            retained.change(
-                next.policy,
-                alternative: retained.policy,
-                after: next.revision,
-                at: lastTime ?? Timestamp(nanoseconds: .min)
-            )
+            // Until the last entry, and until the point was proved, the one before was in force.
+            var until = lastTime ?? Timestamp(nanoseconds: .min)
+            if let proved = proved[next.revision], proved < next.time { until = max(until, proved) }
+            retained.change(next.policy, alternative: retained.policy, after: next.revision, at: until)
             uncertainUntil = next.time
             nextPolicy += 1
         }
@@ -220,7 +223,8 @@ struct StateScan {
             keys: totals.keys,
             bytes: totals.bytes,
             recentlyExpired: recentlyExpired,
-            configuration: policies.isEmpty ? nil : configurations[max(0, nextPolicy - 1)],
+            configuration: configurations.last { $0.revision < revision || $0.revision == revision && $0.time <= time }
+                ?? configurations.first,
             segments: kept.filter { !$0.isEmpty }
         )
     }

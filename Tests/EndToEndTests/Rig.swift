@@ -104,7 +104,7 @@ struct Report: @unchecked Sendable {
     private let fields: [String: Any]
 
     init(_ result: CisternProcess.Result) throws {
-        let object = try JSONSerialization.jsonObject(with: Data(result.output))
+        let object = try? JSONSerialization.jsonObject(with: Data(result.output))
         fields = try #require(object as? [String: Any], "\(result)")
     }
 

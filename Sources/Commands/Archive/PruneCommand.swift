@@ -18,11 +18,7 @@ struct PruneCommand: CisternCommand {
             What goes is shown first. On a terminal you are asked; without one, --yes must be given.
 
             Examples:
-<<<<<<< HEAD
-              cistern prune o.cistern --keep-within 30d --keep-daily 90 --keep-tags --dry-run
-=======
               cistern prune o.cistern --keep-within 30d --keep-daily 9 --keep-tags --dry-run
->>>>>>> bf8a335efaf16f3655045dcd938cf8fb889634c0
               cistern prune all.cistern --bucket sessions --keep-last 10 --yes
               cistern prune orders.cistern --keep-daily 14 --keep-weekly 8 --keep-monthly 24
             """
