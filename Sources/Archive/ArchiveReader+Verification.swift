@@ -11,11 +11,20 @@ extension ArchiveReader {
     public func verify(
         progress: ((VerificationReport.Progress) -> Void)? = nil
     ) throws -> VerificationReport {
-        try read { db in
-            var verification = Verification(keyRing: keyRing, progress: progress)
-            verification.run(db)
-            return verification.report
+        var finished: VerificationReport?
+        do {
+            try read { db in
+                var verification = Verification(keyRing: keyRing, progress: progress)
+                verification.run(db)
+                finished = verification.report
+            }
+        } catch {
+            // A transaction that met a damaged page ends with an error of its own; the report says it better.
+            guard let finished, !finished.isSound else { throw error }
+            return finished
         }
+        guard let finished else { throw ArchiveError(.io("the archive was not read"), path: path) }
+        return finished
     }
 }
 

@@ -293,3 +293,22 @@ func everyDigestIsReported() throws {
         #expect(details.contains("the digest of its row does not match"))
     }
 }
+
+@Test("A broken link between the pages of a segment is a problem that names the segment, not an error")
+func brokenOverflowPages() throws {
+    let archive = try TestArchive()
+    var random = SeededGenerator(seed: 5)
+    try archive.fill(random.entries(400, valueBytes: 4000), perSegment: 200)
+    let whole = try Data(contentsOf: URL(fileURLWithPath: archive.path))
+    let pages = whole.count / 8192
+    var named = 0
+    for page in stride(from: pages / 3, to: pages - 2, by: 5) {
+        var bytes = whole
+        bytes[page * 8192] ^= 0x20
+        try bytes.write(to: URL(fileURLWithPath: archive.path))
+        let report = try ArchiveReader.open(path: archive.path).verify()
+        #expect(!report.isSound, "page \(page)")
+        if report.problems.contains(where: { $0.segment != nil }) { named += 1 }
+    }
+    #expect(named > 3)
+}
