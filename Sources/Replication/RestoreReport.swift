@@ -17,8 +17,6 @@ public struct RestoreProgress: Sendable, Hashable {
     public var entries: UInt64 = 0
     /// Entries there are to do.
     public var total: UInt64 = 0
-    /// Bytes of keys and values done.
-    public var bytes: UInt64 = 0
     /// How often writing had to be resumed.
     public var interruptions = 0
 }

@@ -102,15 +102,20 @@ struct RoundTripTests {
         defer { rig.close() }
         try await rig.createBucket("src")
         try await rig.fill("src", count: 100, keys: 100, size: 10)
+        _ = try await rig.server.withClient { try $0.put("src", "same", "first life") }
         try await rig.backup("src")
         try await rig.server.withClient { try $0.deleteStream("KV_src") }
         try await rig.createBucket("src")
         try await rig.fill("src", count: 10, keys: 10, size: 10)
+        _ = try await rig.server.withClient { try $0.put("src", "same", "second life") }
         let report = try await rig.backup("src")
-        #expect(try report.number("entries_read") == 10)
+        #expect(try report.number("entries_read") == 11)
         let listed = try await CisternProcess.run(["show", rig.archive, "--json"])
         #expect(listed.code == 0, "\(listed)")
         #expect(listed.outputText.components(separatedBy: "\"created\"").count >= 3, "\(listed)")
+        let history = try await CisternProcess.run(["history", rig.archive, "same"])
+        let lives = ["first life", "second life"].compactMap { history.outputText.firstRange(of: $0)?.lowerBound }
+        #expect(lives.count == 2 && lives == lives.sorted(), "\(history)")
         try await rig.restore(as: "copy")
         try await rig.expectEqual("src", "copy")
     }

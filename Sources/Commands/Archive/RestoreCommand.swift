@@ -169,7 +169,6 @@ struct RestoreCommand: CisternCommand {
             activity: state.phase == .writing ? "writing" : "verifying",
             entries: state.entries,
             total: state.total,
-            bytes: state.phase == .writing ? state.bytes : nil,
             remark: state.interruptions > 0 ? NumberText.count(state.interruptions, "interruption") : nil
         )
     }

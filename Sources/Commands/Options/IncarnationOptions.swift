@@ -21,6 +21,15 @@ struct IncarnationOptions: ParsableArguments, Sendable {
         try Self.choose(from: try reader.incarnations(), bucket: bucket, cluster: cluster, created: created)
     }
 
+    /// Finds all lives of the bucket that is meant, oldest first; the one that --created names, if it does.
+    func chooseAll(in reader: ArchiveReader) throws -> [Incarnation] {
+        let all = try reader.incarnations()
+        let chosen = try Self.choose(from: all, bucket: bucket, cluster: cluster, created: created)
+        guard created == nil else { return [chosen] }
+        return all.filter { $0.bucket == chosen.bucket && $0.cluster == chosen.cluster }
+            .sorted { $1.isLater(than: $0) }
+    }
+
     /// Chooses among an archive's incarnations: pure.
     static func choose(
         from all: [Incarnation],

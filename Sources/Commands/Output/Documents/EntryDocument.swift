@@ -23,6 +23,8 @@ struct EntryDocument: Encodable, Hashable, Sendable {
     }
 
     var bucket: String
+    /// Which life of the bucket, where a command shows several.
+    var bucketCreated: String?
     var key: String
     var keyBase64: String?
     var revision: Revision
@@ -33,8 +35,9 @@ struct EntryDocument: Encodable, Hashable, Sendable {
     var value: String?
     var valueBase64: String?
 
-    init(_ entry: Entry, bucket: BucketName) {
+    init(_ entry: Entry, bucket: BucketName, bucketCreated: String? = nil) {
         self.bucket = bucket.rawValue
+        self.bucketCreated = bucketCreated
         key = entry.key.description
         keyBase64 = TextOrBytes(entry.key.bytes).base64
         revision = entry.revision
