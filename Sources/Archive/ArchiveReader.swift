@@ -48,6 +48,22 @@ public final class ArchiveReader: Sendable {
         keyRing = try ArchiveError.wrapping(path) { try database.read { try KeyRing($0, key: key) } }
     }
 
+    /// Whether a file is there that is more than what a process leaves that is killed while it makes an archive.
+    ///
+    /// What else may be wrong with the file, opening it says.
+    public static func isPresent(path: String) -> Bool {
+        guard FileState.size(path) > 0 else { return false }
+        var configuration = Configuration()
+        configuration.readonly = true
+        configuration.busyMode = .timeout(5)
+        do {
+            let database = try DatabaseQueue(path: path, configuration: configuration)
+            return try database.read { try ArchiveFormat.inspect($0) } != .empty
+        } catch {
+            return true
+        }
+    }
+
     private static func connect(_ path: String) throws -> DatabaseQueue {
         var configuration = Configuration()
         configuration.readonly = true

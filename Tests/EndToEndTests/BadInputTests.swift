@@ -120,6 +120,32 @@ struct BadArchiveTests {
         try await expect(["list", folder.file("empty.cistern")], code: 1, says: ["archive"])
     }
 
+    @Test("A backup that was killed while it made its archive is run again", arguments: [false, true])
+    func unfinishedArchive(hasHeader: Bool) async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        try await rig.createBucket("src")
+        try await rig.fill("src", count: 10, keys: 10, size: 10)
+        try Data().write(to: URL(fileURLWithPath: rig.archive))
+        if hasHeader {
+            // What SQLite writes before the first table.
+            let code = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('PRAGMA journal_mode = WAL')"
+            let path = rig.archive
+            let made = try await onOwnThread {
+                let python = Process()
+                python.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+                python.arguments = ["python3", "-c", code, path]
+                try python.run()
+                python.waitUntilExit()
+                return python.terminationStatus
+            }
+            #expect(made == 0)
+        }
+        try await rig.backup("src")
+        try await rig.restore(as: "copy")
+        try await rig.expectEqual("src", "copy")
+    }
+
     @Test("A newer format is refused, and so is writing into it")
     func newerFormat() async throws {
         let rig = try await Rig()

@@ -1,5 +1,4 @@
 import Archive
-import Foundation
 import Synchronization
 
 /// The archive that a command writes: opened once, by whoever needs it first.
@@ -29,7 +28,7 @@ final class ArchiveSlot: Sendable {
 
     /// Opens the archive if its file exists; for a new one, finds its key.
     func openIfPresent() throws {
-        guard FileManager.default.fileExists(atPath: path) else {
+        guard ArchiveReader.isPresent(path: path) else {
             return try state.withLock { $0.key = try newKey() }
         }
         _ = try writer()
@@ -39,8 +38,7 @@ final class ArchiveSlot: Sendable {
     func writer() throws -> ArchiveWriter {
         try state.withLock { state in
             if let writer = state.writer { return writer }
-            let isThere = FileManager.default.fileExists(atPath: path)
-            let key = try state.key ?? (isThere ? presentKey() : newKey())
+            let key = try state.key ?? (ArchiveReader.isPresent(path: path) ? presentKey() : newKey())
             let writer = try ArchiveWriter.open(path: path, createIfMissing: true, key: key)
             state.writer = writer
             return writer
