@@ -4,8 +4,6 @@ import Testing
 
 @Suite("Looking after an archive", .serialized)
 struct CareTests {
-    private static let kills = isLongRun ? 50 : 6
-
     /// An archive of many small segments and points.
     private static func fill(_ rig: Rig, rounds: Int) async throws {
         try await rig.createBucket("src", history: 8)
@@ -34,19 +32,16 @@ struct CareTests {
         let options = command == "prune" ? ["--keep-last", "2", "--yes", "--json"] : ["--json"]
         let copy = rig.folder.file("copy.cistern")
         try FileManager.default.copyItem(atPath: rig.archive, toPath: copy)
-        let whole = try await KillTests.seconds { try await CisternProcess.run([command, copy] + options) }
-        var random = SeededGenerator(seed: 55)
+        let whole = try await KillMoments.measure { try await CisternProcess.run([command, copy] + options) }
+        var moments = KillMoments(6, of: whole, seed: 55)
         var interrupted = 0
-        for round in 0..<Self.kills {
+        while let round = moments.next(hits: interrupted) {
             for suffix in ["", "-wal", "-shm", ".lock"] {
                 try? FileManager.default.removeItem(atPath: copy + suffix)
             }
             try FileManager.default.copyItem(atPath: rig.archive, toPath: copy)
             let process = try CisternProcess.start([command, copy] + options)
-            let moment = Double.random(in: 0...1.0, using: &random) * whole
-            try await KillTests.pause(seconds: moment, while: process)
-            process.kill()
-            if try await process.waitForExit().code == 137 { interrupted += 1 }
+            if try await moments.kill(process).code == 137 { interrupted += 1 }
             let verified = try await rig.cistern(["verify", copy, "--against", "src"])
             #expect(verified.code == 0, "round \(round): \(verified)")
             #expect(try await Self.newest(copy) == expected)

@@ -4,8 +4,6 @@ import Testing
 
 @Suite("Encrypted archives", .serialized)
 struct EncryptionTests {
-    private static let kills = isLongRun ? 50 : 6
-
     @Test("A key comes from options or variables; whoever lacks it is told so, with exit code 64")
     func keys() async throws {
         let rig = try await Rig()
@@ -80,16 +78,13 @@ struct EncryptionTests {
         try reset()
         let isReadable = try Self.contains(pieces, copy)
         #expect(isReadable == wasPlain)
-        let whole = try await KillTests.seconds { try await rig.offline(rekey(copy)) }
-        var random = SeededGenerator(seed: 41)
+        let whole = try await KillMoments.measure { try await rig.offline(rekey(copy)) }
+        var moments = KillMoments(6, of: whole, seed: 41)
         var unfinished = 0
-        for round in 0..<Self.kills {
+        while let round = moments.next(hits: unfinished) {
             try reset()
             let process = try CisternProcess.start(rekey(copy))
-            let moment = Double.random(in: 0...1.05, using: &random) * whole
-            try await KillTests.pause(seconds: moment, while: process)
-            process.kill()
-            _ = try await process.waitForExit()
+            _ = try await moments.kill(process)
             // One of the two keys opens it, and then everything is there.
             let first = try await CisternProcess.run(["verify", copy, "--key-file", new, "--json"])
             let state = first.code == 64 ? try await rig.offline(["verify", copy, "--key-file", old, "--json"]) : first

@@ -13,21 +13,15 @@ struct InterchangeTests {
         try await rig.backup("src")
         let lines = rig.folder.file("lines.jsonl")
         _ = try await run(["export", rig.archive, "-o", lines])
-        let clock = ContinuousClock()
-        let whole = try await clock.measure {
-            _ = try await run(["import", lines, "--archive", rig.folder.file("whole.cistern")])
+        let whole = try await KillMoments.measure {
+            try await run(["import", lines, "--archive", rig.folder.file("whole.cistern")])
         }
-        var random = SeededGenerator(seed: 31)
+        var moments = KillMoments(6, of: whole, seed: 31)
         var resumed = 0
-        for round in 0..<(isLongRun ? 50 : 6) {
+        while let round = moments.next(hits: resumed) {
             let copy = rig.folder.file("copy-\(round).cistern")
             let process = try CisternProcess.start(["import", lines, "--archive", copy])
-            let end = clock.now.advanced(by: whole * Double.random(in: 0.1...1, using: &random))
-            while clock.now < end, process.isRunning {
-                try await Task.sleep(until: min(end, clock.now + .milliseconds(5)), clock: clock)
-            }
-            process.kill()
-            let killed = try await process.waitForExit()
+            let killed = try await moments.kill(process)
             if killed.code == 137, FileManager.default.fileExists(atPath: copy) {
                 #expect(
                     try await CisternProcess.run(["keys", copy]).code != 0,

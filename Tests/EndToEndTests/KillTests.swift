@@ -4,9 +4,6 @@ import Testing
 
 @Suite("Killed at random moments", .serialized)
 struct KillTests {
-    /// How often each is killed; the moments follow from the seed.
-    static let kills = isLongRun ? 50 : 12
-
     @Test("A capture killed anywhere goes on from its checkpoint, nothing twice, nothing missing")
     func capture() async throws {
         let rig = try await Rig()
@@ -14,19 +11,16 @@ struct KillTests {
         try await rig.createBucket("src", history: 8)
         try await rig.fill("src", count: 60_000, keys: 9000, size: 700)
         // How long an undisturbed run takes says when to kill.
-        let whole = try await Self.seconds {
+        let whole = try await KillMoments.measure {
             try await rig.cistern(["backup", "src", "--archive", rig.folder.file("whole.cistern"), "--json"])
         }
-        var random = SeededGenerator(seed: 99)
+        var moments = KillMoments(12, of: whole, seed: 99)
         var resumed = 0
-        for round in 0..<Self.kills {
+        while let round = moments.next(hits: resumed) {
             let archive = rig.folder.file("round-\(round).cistern")
             let arguments = ["backup", "src", "--archive", archive, "--json", "-s", rig.server.url]
             let process = try CisternProcess.start(arguments)
-            let moment = Double.random(in: 0...1.05, using: &random) * whole
-            try await Self.pause(seconds: moment, while: process)
-            process.kill()
-            _ = try await process.waitForExit()
+            _ = try await moments.kill(process)
             let report = try Report(try await CisternProcess.run(arguments))
             if try report.number("from_revision") > 0 { resumed += 1 }
             #expect(try report.number("consistent_revision") == 60_000)
@@ -52,16 +46,13 @@ struct KillTests {
         let fixed = generator
         _ = try await rig.server.withClient { try fixed.write(to: "src", with: $0) }
         try await rig.backup("src")
-        let whole = try await Self.seconds { try await rig.restore(as: "whole") }
-        var random = SeededGenerator(seed: 77)
+        let whole = try await KillMoments.measure { try await rig.restore(as: "whole") }
+        var moments = KillMoments(12, of: whole, seed: 77)
         var resumed = 0
-        for round in 0..<Self.kills {
+        while let round = moments.next(hits: resumed) {
             let arguments = ["restore", rig.archive, "--as", "copy", "--json", "-s", rig.server.url]
             let process = try CisternProcess.start(arguments)
-            let moment = Double.random(in: 0...1.05, using: &random) * whole
-            try await Self.pause(seconds: moment, while: process)
-            process.kill()
-            let killed = try await process.waitForExit()
+            let killed = try await moments.kill(process)
             if killed.code == 137, try await rig.exists("copy") {
                 let unfinished = try await rig.verifyAgainst("copy")
                 #expect(unfinished.code == 3, "a half-restored bucket must not pass for a whole one: \(unfinished)")
@@ -77,21 +68,6 @@ struct KillTests {
             try await rig.cistern(["kv", "rm", "copy", "--force"])
         }
         #expect(resumed > 0, "no kill came in the middle of writing: the test proves nothing")
-    }
-
-    static func seconds(_ work: () async throws -> some Sendable) async throws -> Double {
-        let clock = ContinuousClock()
-        let elapsed = try await clock.measure { _ = try await work() }
-        return Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18
-    }
-
-    /// Waits for a moment in the life of a process: the moment is what the test is about, not a condition.
-    static func pause(seconds: Double, while process: CisternProcess) async throws {
-        let clock = ContinuousClock()
-        let end = clock.now.advanced(by: .seconds(seconds))
-        while clock.now < end, process.isRunning {
-            try await Task.sleep(until: min(end, clock.now + .milliseconds(5)), clock: clock)
-        }
     }
 }
 
