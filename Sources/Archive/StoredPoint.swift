@@ -61,7 +61,13 @@ extension Database {
     func soundPoint(_ incarnation: Incarnation, at revision: Revision) throws -> StoredPoint? {
         let sql = "SELECT \(StoredPoint.columns) FROM point WHERE incarnation = ? AND revision = ?"
         let row = try rows(sql, [incarnation.id.rawValue, Int64(clamping: revision)]).first
-        guard let stored = try row.map({ try StoredPoint($0) }) else { return nil }
+        guard let stored = try row.map({ try StoredPoint($0) }) else {
+            // A point whose revision was damaged is found under another one: then its digest does not fit.
+            for other in try points(incarnation.id) where other.digest != other.expectedDigest(incarnation) {
+                throw ArchiveError(.corrupt("a point of bucket \(incarnation.bucket) is not what was written"))
+            }
+            return nil
+        }
         guard stored.digest == stored.expectedDigest(incarnation) else {
             throw ArchiveError(
                 .corrupt("the point at revision \(revision) of bucket \(incarnation.bucket) is not what was written")
