@@ -128,6 +128,8 @@ enum ArchiveFormat {
             incarnation INTEGER NOT NULL REFERENCES incarnation (id),
             first_revision INTEGER NOT NULL,
             last_revision INTEGER NOT NULL,
+            since_revision INTEGER NOT NULL,
+            since_time INTEGER NOT NULL,
             seen_revision INTEGER NOT NULL,
             seen_time INTEGER NOT NULL,
             digest BLOB NOT NULL

@@ -154,7 +154,7 @@ extension Database {
             basis: basis,
             configurations: configurations,
             proved: proved,
-            removals: try removals(incarnation, seenThrough: revision, by: time)
+            removals: try removals(incarnation, before: revision, by: time)
         )
         try scan.configure()
         for row in try segments(of: incarnation, through: revision) {
@@ -182,22 +182,26 @@ extension Database {
         return try tag?.time ?? soundPoint(incarnation, at: revision)?.point.time
     }
 
-    /// The removals seen before a revision, and at it by a time, by their first revision.
+    /// The removals that concern a state, by their first revision; those not seen there yet are seen at the end of time.
+    ///
+    /// They matter all the same: what may have vanished before counted for no history.
     func removals(
         _ incarnation: Incarnation,
-        seenThrough revision: Revision,
+        before revision: Revision,
         by time: Timestamp?
     ) throws -> [Removal] {
-        let sql = """
-            SELECT first_revision, last_revision, seen_revision, seen_time, digest FROM removal WHERE incarnation = ?
-            AND (seen_revision < ? OR seen_revision = ? AND seen_time <= ?) ORDER BY first_revision
-            """
-        let revision = Int64(clamping: revision)
-        let time = time?.nanoseconds ?? .max
-        let root = SegmentDigest.root(incarnation)
-        return try rows(sql, [incarnation.id.rawValue, revision, revision, time]).map { row in
-            try row.check(SegmentDigest.removal, root, count: 4, "a removal of bucket \(incarnation.bucket)")
-            return Removal(first: try row.revision(0), last: try row.revision(1), seenAt: try row.revision(2))
+        try removalRecords(incarnation).filter { $0.sinceRevision <= revision }.map { record in
+            let isSeen =
+                record.seenRevision < revision
+                || record.seenRevision == revision && record.seenTime <= time ?? record.seenTime
+            return Removal(
+                revisions: record.revisions,
+                gone: RetainedEntries.Disappearance(
+                    since: record.sinceRevision,
+                    sinceTime: record.sinceTime,
+                    seenAt: isSeen ? record.seenRevision : .max
+                )
+            )
         }
     }
 }

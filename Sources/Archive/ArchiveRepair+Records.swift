@@ -38,7 +38,7 @@ extension ArchiveRepair {
         try copy("lost", "first_revision, last_revision", SegmentDigest.lost, of: incarnation, db)
         try copy(
             "removal",
-            "first_revision, last_revision, seen_revision, seen_time",
+            RemovalRecord.columns,
             SegmentDigest.removal,
             of: incarnation,
             db

@@ -103,27 +103,39 @@ extension ArchiveWriter {
 
     /// Records revisions that are gone from the source without an entry saying so.
     ///
-    /// `seenAt` is the revision at which they were seen to be gone: states from there on do not hold them.
+    /// `seenAt` is the revision at which they were seen to be gone: states from there on do not hold them. `since` is
+    /// the last point at which they were known to be there, by default the newest before. Points in between turn out
+    /// not to be exact: they go.
     public func recordRemovals(
         _ id: IncarnationID,
         _ revisions: [ClosedRange<Revision>],
+        since: ConsistentPoint? = nil,
         seenAt: Revision,
         time: Timestamp
     ) throws {
         guard !revisions.isEmpty else { return }
         try write { db in
             let incarnation = try db.incarnation(id)
+            let before = try db.points(id, through: seenAt).map(\.point).last {
+                $0.revision < seenAt || $0.time < time
+            }
+            let since = since ?? before
             for range in revisions {
-                try db.insert(
-                    into: "removal",
-                    "first_revision, last_revision, seen_revision, seen_time",
-                    [
-                        try range.lowerBound.stored().databaseValue, try range.upperBound.stored().databaseValue,
-                        try seenAt.stored().databaseValue, time.nanoseconds.databaseValue,
-                    ],
-                    SegmentDigest.removal,
-                    of: incarnation
+                try db.save(
+                    RemovalRecord(
+                        revisions: range,
+                        sinceRevision: since?.revision ?? 0,
+                        sinceTime: since?.time ?? Timestamp(nanoseconds: 0),
+                        seenRevision: seenAt,
+                        seenTime: time
+                    ),
+                    incarnation
                 )
+            }
+            let exactFrom = try db.soundCheckpoint(incarnation)?.exactFrom ?? 0
+            let disproved = max(exactFrom, since?.revision ?? 0)
+            for point in try db.points(id, through: seenAt) where point.point.revision > disproved {
+                try db.forget(point.point, incarnation)
             }
         }
     }

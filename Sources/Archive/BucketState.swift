@@ -33,6 +33,8 @@ public struct BucketState: Sendable {
     public let time: Timestamp
     /// How many entries.
     public let entries: Int
+    /// How many entries have a header block.
+    public let headedEntries: Int
     /// How many keys have a value: their newest entry is a put.
     public let keys: Int
     /// Bytes of keys, header blocks and values.
@@ -53,9 +55,10 @@ public struct BucketState: Sendable {
         incarnation = scan.incarnation
         revision = scan.revision
         time = scan.time
-        entries = scan.entries
-        keys = scan.keys
-        bytes = scan.bytes
+        entries = scan.totals.entries
+        headedEntries = scan.totals.headed
+        keys = scan.totals.keys
+        bytes = scan.totals.bytes
         recentlyExpired = scan.recentlyExpired
         configuration = scan.configuration
         segments = scan.segments
@@ -73,9 +76,7 @@ struct ScannedState: Sendable {
     let incarnation: Incarnation
     let revision: Revision
     let time: Timestamp
-    let entries: Int
-    let keys: Int
-    let bytes: Int
+    let totals: RetainedEntries.Totals
     let recentlyExpired: Int
     let configuration: ConfigurationRecord?
     let segments: [KeptSegment]

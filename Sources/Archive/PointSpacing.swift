@@ -45,8 +45,7 @@ extension Database {
         let tagged = Set(try tags(incarnation.id).map(\.revision))
         let free = try points(incarnation.id).map(\.point).filter { $0.revision > checkpoint.exactFrom }
         for point in PointSpacing.superfluous(free) where !tagged.contains(point.revision) {
-            try cachedStatement(sql: "DELETE FROM point WHERE incarnation = ? AND revision = ?")
-                .execute(arguments: [incarnation.id.rawValue, try point.revision.stored()])
+            try forget(point, incarnation)
         }
     }
 }

@@ -70,10 +70,7 @@ struct Prune {
         guard writes else { return }
         for dropped in report.droppedPoints {
             try db.releaseHeld(at: dropped.point.revision, incarnation.id)
-            try db.execute(
-                sql: "DELETE FROM point WHERE incarnation = ? AND revision = ?",
-                arguments: [incarnation.id.rawValue, try dropped.point.revision.stored()]
-            )
+            try db.forget(dropped.point, incarnation)
         }
         for tag in report.droppedTags {
             try db.execute(

@@ -39,11 +39,26 @@ struct RetainedEntries: Sendable {
         var isPut: Bool
         /// Bytes of key, header block and value.
         var size: Int
+        var hasHeaders = false
         var rollup: Rollup = .nothing
         /// Its own TTL.
         var lifetime: EntryLifetime?
+        /// When it vanished without an entry saying so.
+        var gone: Disappearance?
+    }
+
+    /// What is known of when an entry vanished.
+    struct Disappearance: Sendable, Equatable {
+        /// The last revision, and time, at which it was known to be there.
+        var since: Revision
+        var sinceTime: Timestamp
         /// The revision at which it was seen to be gone.
-        var goneAt: Revision?
+        var seenAt: Revision
+
+        /// Whether it may have been gone when an entry of a revision was stored, or the bucket changed at a time.
+        func mayPrecede(_ revision: Revision, at time: Timestamp) -> Bool {
+            since < revision || since == revision && sinceTime < time
+        }
     }
 
     private struct Node {
@@ -51,12 +66,24 @@ struct RetainedEntries: Sendable {
         var next: UInt32
         var size: UInt32
         var isPut: Bool
+        var hasHeaders: Bool
         var time: Timestamp
+    }
+
+    /// Sums over entries.
+    struct Totals: Sendable {
+        var entries = 0
+        /// Entries that have a header block.
+        var headed = 0
+        /// Bytes of keys, header blocks and values.
+        var bytes = 0
+        /// Keys whose newest entry is a put.
+        var keys = 0
     }
 
     private struct Mortality {
         var lifetime: EntryLifetime?
-        var goneAt: Revision?
+        var gone: Disappearance?
     }
 
     private static let none = UInt32.max
@@ -71,6 +98,7 @@ struct RetainedEntries: Sendable {
     private var counts: [UInt32] = []
     /// The entries that have a TTL of their own or were seen to be gone.
     private var mortals: [UInt32: Mortality] = [:]
+    private var someVanished = false
 
     /// An empty bucket of this configuration.
     init(policy: Policy) {
@@ -95,7 +123,7 @@ struct RetainedEntries: Sendable {
         // What may have expired before it was counted must not drive out what came before it.
         if wasUncertain { settle(revision: revision, time: time) }
         guard history > 0, wasUncertain || before <= 0 || history < before else { return }
-        for key in heads.indices { trim(key) }
+        for key in heads.indices { trim(key, revision, at: time) }
     }
 
     /// Entries kept a key; 0 for all.
@@ -122,11 +150,7 @@ struct RetainedEntries: Sendable {
         if history > 1, isMortal {
             dropDead(entry.key, at: entry.time, knownAt: entry.revision - 1)
         }
-        if let alternative {
-            trim(entry.key, at: entry.time, alternative)
-        } else {
-            trim(entry.key)
-        }
+        trim(entry.key, entry.revision, at: entry.time)
     }
 
     /// An entry that is not asked for may still drop everything.
@@ -148,14 +172,15 @@ struct RetainedEntries: Sendable {
         }
     }
 
-    /// How many entries are left, the bytes of these, and the keys whose newest entry is a put.
-    var totals: (entries: Int, bytes: Int, keys: Int) {
-        var result = (entries: 0, bytes: 0, keys: 0)
+    /// Sums over the entries that are left.
+    var totals: Totals {
+        var result = Totals()
         for key in heads.indices {
             var link = heads[key]
             while link != Self.none {
                 let node = nodes[Int(link)]
                 result.entries += 1
+                if node.hasHeaders { result.headed += 1 }
                 result.bytes += Int(node.size)
                 if node.next == Self.none, node.isPut { result.keys += 1 }
                 link = node.next
@@ -186,6 +211,7 @@ struct RetainedEntries: Sendable {
             next: Self.none,
             size: UInt32(truncatingIfNeeded: entry.size),
             isPut: entry.isPut,
+            hasHeaders: entry.hasHeaders,
             time: entry.time
         )
         let link: UInt32
@@ -204,34 +230,38 @@ struct RetainedEntries: Sendable {
         }
         tails[entry.key] = link
         counts[entry.key] += 1
-        if entry.lifetime != nil || entry.goneAt != nil {
-            mortals[entry.number] = Mortality(lifetime: entry.lifetime, goneAt: entry.goneAt)
+        if entry.lifetime != nil || entry.gone != nil {
+            mortals[entry.number] = Mortality(lifetime: entry.lifetime, gone: entry.gone)
+            if entry.gone != nil { someVanished = true }
         }
     }
 
-    private mutating func trim(_ key: Int) {
+    /// Drops the oldest entries that surely are too many: those count that live under both policies and had not
+    /// vanished yet.
+    private mutating func trim(_ key: Int, _ revision: Revision, at time: Timestamp) {
         let history = history
-        while counts[key] > history { dropFirst(key) }
-    }
-
-    /// Drops the oldest entries that surely are one too many: only those count that live under both policies.
-    private mutating func trim(_ key: Int, at time: Timestamp, _ alternative: Policy) {
-        let history = history
+        guard alternative != nil || someVanished else {
+            while counts[key] > history { dropFirst(key) }
+            return
+        }
         var certain = 0
         var link = heads[key]
         while link != Self.none {
-            if lives(nodes[Int(link)], at: time, alternative) { certain += 1 }
+            if lives(nodes[Int(link)], revision, at: time) { certain += 1 }
             link = nodes[Int(link)].next
         }
         while certain > history {
-            if lives(nodes[Int(heads[key])], at: time, alternative) { certain -= 1 }
+            if lives(nodes[Int(heads[key])], revision, at: time) { certain -= 1 }
             dropFirst(key)
         }
     }
 
-    private func lives(_ node: Node, at time: Timestamp, _ alternative: Policy) -> Bool {
-        let lifetime = mortals.isEmpty ? nil : mortals[node.number]?.lifetime
-        return !isExpired(node, lifetime, policy, at: time) && !isExpired(node, lifetime, alternative, at: time)
+    private func lives(_ node: Node, _ revision: Revision, at time: Timestamp) -> Bool {
+        let mortality = mortals.isEmpty ? nil : mortals[node.number]
+        if let gone = mortality?.gone, gone.mayPrecede(revision, at: time) { return false }
+        guard let alternative else { return true }
+        return !isExpired(node, mortality?.lifetime, policy, at: time)
+            && !isExpired(node, mortality?.lifetime, alternative, at: time)
     }
 
     private mutating func clear(_ key: Int) {
@@ -271,7 +301,7 @@ struct RetainedEntries: Sendable {
 
     private func isDead(_ node: Node, at time: Timestamp, knownAt revision: Revision) -> Bool {
         let mortality = mortals.isEmpty ? nil : mortals[node.number]
-        if let goneAt = mortality?.goneAt, goneAt <= revision { return true }
+        if let gone = mortality?.gone, gone.seenAt <= revision { return true }
         guard isExpired(node, mortality?.lifetime, policy, at: time) else { return false }
         return alternative.map { isExpired(node, mortality?.lifetime, $0, at: time) } ?? true
     }

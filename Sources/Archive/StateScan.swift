@@ -1,10 +1,9 @@
 import KVModel
 
-/// Revisions seen to be gone, and at which revision that was seen.
+/// Revisions that vanished, and when.
 struct Removal: Sendable, Equatable {
-    let first: Revision
-    let last: Revision
-    let seenAt: Revision
+    let revisions: ClosedRange<Revision>
+    let gone: RetainedEntries.Disappearance
 }
 
 /// Which keys are asked for.
@@ -57,7 +56,7 @@ struct StateScan {
     private var scanned = 0
     private var lastTime: Timestamp?
     /// For the full history: its totals, and of each key whether the newest entry is a put.
-    private var full = (entries: 0, bytes: 0)
+    private var full = RetainedEntries.Totals()
     private var isPut: [Bool] = []
 
     init(
@@ -143,6 +142,7 @@ struct StateScan {
         guard mode != .full else {
             kept[kept.count - 1].insert(index)
             full.entries += 1
+            if header.size > 0 { full.headed += 1 }
             full.bytes += size
             self.isPut[key] = isPut
             return
@@ -155,9 +155,10 @@ struct StateScan {
                 time: time,
                 isPut: isPut,
                 size: size,
+                hasHeaders: header.size > 0,
                 rollup: basis.isRecorded ? .nothing : header.rollup,
                 lifetime: basis.isRecorded ? nil : header.lifetime,
-                goneAt: removals.isEmpty || basis.isRecorded ? nil : removal(of: entryRevision)
+                gone: removals.isEmpty || basis.isRecorded ? nil : removal(of: entryRevision)
             )
         )
     }
@@ -190,21 +191,22 @@ struct StateScan {
         uncertainUntil = nil
     }
 
-    /// The earliest revision at which an entry was seen to be gone; entries come in order, so do the removals.
-    private mutating func removal(of entry: Revision) -> Revision? {
-        while nextRemoval < removals.count, removals[nextRemoval].first <= entry {
+    /// How an entry was first seen to be gone; entries come in order, so do the removals.
+    private mutating func removal(of entry: Revision) -> RetainedEntries.Disappearance? {
+        while nextRemoval < removals.count, removals[nextRemoval].revisions.lowerBound <= entry {
             openRemovals.append(removals[nextRemoval])
             nextRemoval += 1
         }
-        openRemovals.removeAll { $0.last < entry }
-        return openRemovals.map(\.seenAt).min()
+        openRemovals.removeAll { $0.revisions.upperBound < entry }
+        return openRemovals.map(\.gone).min { $0.seenAt < $1.seenAt }
     }
 
     /// Ends the pass: applies what holds at the revision and the time, and marks the entries that are left.
     mutating func finish(asOf time: Timestamp?) -> ScannedState {
         let time = time ?? lastTime ?? Timestamp(nanoseconds: 0)
         changePolicies(before: revision, at: time, isAsOf: true)
-        var totals = (entries: full.entries, bytes: full.bytes, keys: isPut.count { $0 })
+        var totals = full
+        totals.keys = isPut.count { $0 }
         var recentlyExpired = 0
         if mode != .full {
             retained.settle(revision: revision, time: time.adding(nanoseconds: -BucketState.expiryLag))
@@ -219,9 +221,7 @@ struct StateScan {
             incarnation: incarnation,
             revision: revision,
             time: time,
-            entries: totals.entries,
-            keys: totals.keys,
-            bytes: totals.bytes,
+            totals: totals,
             recentlyExpired: recentlyExpired,
             configuration: configurations.last { $0.revision < revision || $0.revision == revision && $0.time <= time }
                 ?? configurations.first,

@@ -8,6 +8,12 @@ public struct ConsistentPoint: Sendable, Hashable {
     public let revision: Revision
     /// When that was proved.
     public let time: Timestamp
+
+    /// A point at a revision, proved at a time.
+    public init(revision: Revision, time: Timestamp) {
+        self.revision = revision
+        self.time = time
+    }
 }
 
 /// A point's row: the point, and where the entries it held are written down, if they are.
@@ -89,6 +95,12 @@ extension Database {
             id.rawValue, try stored.point.revision.stored(), stored.point.time.nanoseconds, stored.rows,
             stored.entries, Data(stored.head), Data(stored.digest),
         ])
+    }
+
+    /// Removes a point's row.
+    func forget(_ point: ConsistentPoint, _ incarnation: Incarnation) throws {
+        try cachedStatement(sql: "DELETE FROM point WHERE incarnation = ? AND revision = ?")
+            .execute(arguments: [incarnation.id.rawValue, try point.revision.stored()])
     }
 
     /// The digest of a row of `held`, chained to the row before.

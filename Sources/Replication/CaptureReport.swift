@@ -58,6 +58,8 @@ public struct CaptureReport: Sendable {
     public var sourceMessages: UInt64
     /// Entries found to be gone from the source without a message saying so.
     public var removals: Int
+    /// Whether the bucket counts other entries at the consistent revision than the archive does, and nothing explains it.
+    public var isUnexplained: Bool
     /// What the archive holds at the consistent revision; nil unless a capture that does not follow came to its end.
     public var state: BucketState?
     /// How long it took.

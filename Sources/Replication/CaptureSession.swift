@@ -27,6 +27,8 @@ struct CaptureSession {
     private var configuration: String?
     private var interruptions = 0
     var removals = RemovalAccount()
+    /// The newest point of this session at which the bucket's entries were counted.
+    var counted: ConsistentPoint?
 
     init(
         bucket: Bucket,
@@ -110,6 +112,7 @@ struct CaptureSession {
             interruptions: received.interruptions,
             sourceMessages: state.messages,
             removals: removals.found,
+            isUnexplained: removals.isUnexplained,
             state: removals.state,
             duration: started.duration(to: clock.now)
         )
@@ -175,6 +178,12 @@ struct CaptureSession {
     mutating func prove() {
         proved = consistent
         received.consistentRevision = consistent?.revision
+    }
+
+    /// What was proved since the entries were last counted was not exact.
+    mutating func disprove() {
+        guard let revision = proved?.revision, let counted, revision > counted.revision else { return }
+        proved = nil
     }
 
     private mutating func take(_ batch: WatchBatch) async throws {

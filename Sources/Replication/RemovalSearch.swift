@@ -6,9 +6,9 @@ import KeyValue
 /// Finds the entries that vanished from a bucket without an entry saying so: expired before their time by an operator's
 /// hand, compacted away, deleted message by message, purged with the stream.
 ///
-/// The stream's count of messages is held against what the archive expects at the same moment. Only if the two differ,
-/// or just expired entries leave it open, are all revisions of the bucket read, without values, and merged with the archive's: both come in order, so neither
-/// is held in memory, and what is missing is kept as ranges.
+/// The stream's count of messages, and their size, are held against what the archive expects at the same moment. Only
+/// if they differ, or just expired entries leave it open, are all revisions of the bucket read, without values, and
+/// merged with the archive's: both come in order, so neither is held in memory, and what is missing is kept as ranges.
 struct RemovalSearch {
     private let bucket: Bucket
     private let reader: ArchiveReader
@@ -25,17 +25,32 @@ struct RemovalSearch {
         try reader.state(of: incarnation, at: revision, asOf: time)
     }
 
-    /// Whether a count of messages shows that nothing vanished: where something has just expired, it shows nothing.
-    func agrees(_ state: BucketState, messages: UInt64) -> Bool {
-        messages == UInt64(clamping: state.entries) && state.recentlyExpired == 0
+    /// Whether what the server counts shows that nothing vanished: where something has just expired, it shows nothing.
+    func agrees(_ state: BucketState, _ source: StreamInfo.State) -> Bool {
+        matches(state, source) && state.recentlyExpired == 0
     }
 
-    /// The revisions of a state that the bucket does not hold now.
+    /// Whether the server counts as many messages, and bytes, as a state has.
     ///
-    /// Some may be missing because later entries drove them out: look at them again with `confirm` at a later
-    /// consistent revision.
-    func missing(from state: BucketState, patience: Duration?) async throws -> [ClosedRange<Revision>] {
-        var merge = RevisionMerge(expected: state.makeRevisionCursor())
+    /// Entries of which as many came as vanished leave the count as it was; hardly ever the size as well.
+    func matches(_ state: BucketState, _ source: StreamInfo.State) -> Bool {
+        source.messages == UInt64(clamping: state.entries) && source.bytes == UInt64(clamping: storedSize(state))
+    }
+
+    /// What servers from 2.9 to 2.15 count for a state's messages: with each, its subject and what frames it.
+    private func storedSize(_ state: BucketState) -> Int {
+        let subjects = state.entries * bucket.subjectPrefix.utf8.count
+        let frames =
+            bucket.configuration.storage == "memory" ? state.entries * 16 : state.entries * 30 + state.headedEntries * 4
+        return state.bytes + subjects + frames
+    }
+
+    /// What the bucket holds otherwise now than a state does.
+    ///
+    /// Some revisions may be missing because later entries drove them out: look at them again with `confirm` at a
+    /// later consistent revision.
+    func difference(from state: BucketState, patience: Duration?) async throws -> RevisionMerge.Difference {
+        var merge = RevisionMerge(expected: state.makeRevisionCursor(), through: state.revision)
         var options = WatchOptions()
         options.headersOnly = true
         options.patience = patience
@@ -99,13 +114,25 @@ struct RevisionRanges: Equatable {
 
 /// The merge of the revisions that are expected with those that are there.
 struct RevisionMerge {
+    /// How the two differ.
+    struct Difference: Equatable {
+        /// Every expected revision in one of these ranges is not there.
+        var missing: [ClosedRange<Revision>] = []
+        /// Every revision in one of these ranges is there, and not expected.
+        var surplus: [ClosedRange<Revision>] = []
+    }
+
     private var expected: RevisionCursor
+    private let last: Revision
     private var next: Revision?
     private var hasStarted = false
     private var missing = RevisionRanges()
+    private var surplus: [ClosedRange<Revision>] = []
 
-    init(expected: RevisionCursor) {
+    /// A merge of what is expected up to a revision.
+    init(expected: RevisionCursor, through last: Revision) {
         self.expected = expected
+        self.last = last
     }
 
     /// Takes the next revision that is there.
@@ -116,17 +143,25 @@ struct RevisionMerge {
             next = try expected.next()
         }
         missing.close()
-        if next == revision { next = try expected.next() }
+        if next == revision {
+            next = try expected.next()
+        } else if revision <= last {
+            if let range = surplus.last, range.upperBound + 1 == revision {
+                surplus[surplus.count - 1] = range.lowerBound...revision
+            } else {
+                surplus.append(revision...revision)
+            }
+        }
     }
 
     /// There are no more.
-    mutating func finish() throws -> [ClosedRange<Revision>] {
+    mutating func finish() throws -> Difference {
         try start()
         while let wanted = next {
             missing.add(wanted)
             next = try expected.next()
         }
-        return missing.ranges
+        return Difference(missing: missing.ranges, surplus: surplus)
     }
 
     private mutating func start() throws {

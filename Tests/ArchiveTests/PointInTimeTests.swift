@@ -35,6 +35,7 @@ private struct PlainServer {
     mutating func live() {
         time += Int64.random(in: 0...20, using: &random) * Self.second
         expire()
+        if Int.random(in: 0..<12, using: &random) == 0 { vanish() }
         if !isReconfigured, Int.random(in: 0..<20, using: &random) == 0 { reconfigure() } else { store() }
     }
 
@@ -43,6 +44,10 @@ private struct PlainServer {
         time += Int64.random(in: 0...90, using: &random) * Self.second
         expire()
         isReconfigured = false
+        vanish()
+    }
+
+    private mutating func vanish() {
         switch Int.random(in: 0..<10, using: &random) {
         case 0: held = []
         case 1: held.removeFirst(min(held.count, Int.random(in: 0...10, using: &random)))
@@ -142,10 +147,17 @@ private struct PlainCapture {
         var checkpoint = Checkpoint(resumeRevision: server.revision, updated: now)
         try writer.commit(segments, incarnation.id, checkpoint: checkpoint)
         let reader = try writer.reader()
-        let expected = try TestArchive.entries(reader.state(of: incarnation.id, at: server.revision, asOf: now))
         let there = Set(server.held.map(\.revision))
-        let gone = expected.map(\.revision).filter { !there.contains($0) }
-        try writer.recordRemovals(incarnation.id, gone.map { $0...$0 }, seenAt: server.revision, time: now)
+        // What is known to be gone may have made room for something that was thought to be driven out.
+        for _ in 0..<10 {
+            let state = try reader.state(of: incarnation.id, at: server.revision, asOf: now)
+            let expected = try TestArchive.entries(state)
+            let known = Set(expected.map(\.revision))
+            var gone = known.subtracting(there).sorted().map { $0...$0 }
+            gone += try state.followers(of: there.subtracting(known).sorted().map { $0...$0 })
+            if gone.isEmpty { break }
+            try writer.recordRemovals(incarnation.id, gone, seenAt: server.revision, time: now)
+        }
         checkpoint.consistentRevision = server.revision
         checkpoint.consistentTime = now
         try writer.commit([], incarnation.id, checkpoint: checkpoint)

@@ -10,7 +10,7 @@ private struct PlainBucket {
 
     mutating func expire(at time: Timestamp, revision: Revision) {
         held.removeAll { entry in
-            if let gone = entry.goneAt, gone <= revision { return true }
+            if let gone = entry.gone, gone.seenAt <= revision { return true }
             let own = policy.allowsEntryTTL ? entry.lifetime : nil
             if own == .never { return false }
             var lifetime = policy.maximumAge > 0 ? policy.maximumAge : Int64.max
@@ -36,6 +36,15 @@ private struct PlainBucket {
             }
         }
     }
+}
+
+/// Seen to be gone at a revision; known to be there up to another, by default that one.
+private func seenGone(at revision: Revision, since: Revision? = nil) -> RetainedEntries.Disappearance {
+    RetainedEntries.Disappearance(
+        since: since ?? revision,
+        sinceTime: Timestamp(nanoseconds: .max),
+        seenAt: revision
+    )
 }
 
 private func randomPolicy(_ random: inout SeededGenerator) -> RetainedEntries.Policy {
@@ -80,7 +89,7 @@ func retentionMatchesModel(seed: Int) {
             size: Int.random(in: 0...100, using: &random),
             rollup: kind == 0 ? .everything : kind < 4 ? .key : .nothing,
             lifetime: kind == 5 ? .never : kind % 5 == 0 ? .limited(Int64.random(in: 1...60, using: &random)) : nil,
-            goneAt: kind % 7 == 0 ? revision + UInt64.random(in: 0...20, using: &random) : nil
+            gone: kind % 7 == 0 ? seenGone(at: revision + UInt64.random(in: 0...20, using: &random)) : nil
         )
         model.store(entry)
         retained.store(entry)
@@ -102,8 +111,8 @@ struct RetentionCase: Sendable, CustomTestStringConvertible {
     let testDescription: String
     let history: Int
     var maximumAge: Int64 = 0
-    /// Key, time, rollup, own TTL, the revision at which it was seen to be gone; revisions count from 1.
-    let entries: [(Int, Int64, RetainedEntries.Rollup, EntryLifetime?, Revision?)]
+    /// Key, time, rollup, own TTL, when it vanished; revisions count from 1.
+    let entries: [(Int, Int64, RetainedEntries.Rollup, EntryLifetime?, RetainedEntries.Disappearance?)]
     let asOf: Int64
     let left: [UInt32]
 }
@@ -161,9 +170,38 @@ private let retentionCases: [RetentionCase] = [
     RetentionCase(
         testDescription: "a removed entry is not there from where that was seen",
         history: 2,
-        entries: [(0, 1, .nothing, nil, 2), (0, 2, .nothing, nil, nil), (0, 3, .nothing, nil, 9)],
+        entries: [(0, 1, .nothing, nil, seenGone(at: 2)), (0, 2, .nothing, nil, nil), (0, 3, .nothing, nil, seenGone(at: 9))],
         asOf: 3,
         left: [2, 3]
+    ),
+    RetentionCase(
+        testDescription: "what may have been gone when later entries came drives nothing out",
+        history: 2,
+        entries: [
+            (0, 1, .nothing, nil, nil), (0, 2, .nothing, nil, seenGone(at: 4, since: 2)), (0, 3, .nothing, nil, nil),
+            (1, 4, .nothing, nil, nil),
+        ],
+        asOf: 4,
+        left: [1, 3, 4]
+    ),
+    RetentionCase(
+        testDescription: "what was there when later entries came counts, though it is gone now",
+        history: 2,
+        entries: [
+            (0, 1, .nothing, nil, nil), (0, 2, .nothing, nil, seenGone(at: 4, since: 3)), (0, 3, .nothing, nil, nil),
+            (1, 4, .nothing, nil, nil),
+        ],
+        asOf: 4,
+        left: [3, 4]
+    ),
+    RetentionCase(
+        testDescription: "until it is seen to be gone, more may be held than was",
+        history: 2,
+        entries: [
+            (0, 1, .nothing, nil, nil), (0, 2, .nothing, nil, seenGone(at: 4, since: 2)), (0, 3, .nothing, nil, nil),
+        ],
+        asOf: 3,
+        left: [1, 2, 3]
     ),
 ]
 
@@ -183,7 +221,7 @@ func retentionRules(rule: RetentionCase) {
                 size: 1,
                 rollup: entry.2,
                 lifetime: entry.3,
-                goneAt: entry.4
+                gone: entry.4
             )
         )
     }

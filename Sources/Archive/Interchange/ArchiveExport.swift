@@ -152,7 +152,7 @@ public struct ArchiveExport: Sendable {
         }
         // States without full history hold nothing that was seen to be gone.
         if options.history == .full {
-            for removal in try reader.removals(of: incarnation.id) where removal.seenRevision <= revision {
+            for removal in try reader.removals(of: incarnation.id) where removal.sinceRevision <= revision {
                 output.removal(removal)
             }
         }
@@ -232,6 +232,8 @@ extension ArchiveExport {
             lines.begin(.removal)
             lines.number("first", removal.revisions.lowerBound)
             lines.number("last", removal.revisions.upperBound)
+            lines.number("since_revision", removal.sinceRevision)
+            lines.time("since_time", removal.sinceTime)
             lines.number("seen_revision", removal.seenRevision)
             lines.time("seen_time", removal.seenTime)
             lines.end()

@@ -5,16 +5,22 @@ public import KVModel
 public struct RemovalRecord: Sendable, Hashable {
     /// The revisions.
     public let revisions: ClosedRange<Revision>
+    /// The last revision at which they were known to be there; 0 if nothing is known of that.
+    public let sinceRevision: Revision
+    /// When that was known.
+    public let sinceTime: Timestamp
     /// At which revision they were seen to be gone.
     public let seenRevision: Revision
     /// When.
     public let seenTime: Timestamp
+
+    static let columns = "first_revision, last_revision, since_revision, since_time, seen_revision, seen_time"
 }
 
 extension ArchiveReader {
     /// The removals recorded for an incarnation, by their first revision.
     public func removals(of id: IncarnationID) throws -> [RemovalRecord] {
-        try read { try $0.removalRecords(id) }
+        try read { try $0.removalRecords($0.incarnation(id)) }
     }
 }
 
@@ -64,20 +70,40 @@ extension ArchiveReader {
 }
 
 extension Database {
-    func removalRecords(_ id: IncarnationID) throws -> [RemovalRecord] {
+    /// The removals of an incarnation, by their first revision.
+    func removalRecords(_ incarnation: Incarnation) throws -> [RemovalRecord] {
         let sql = """
-            SELECT first_revision, last_revision, seen_revision, seen_time FROM removal WHERE incarnation = ?
-            ORDER BY first_revision, id
+            SELECT \(RemovalRecord.columns), digest FROM removal WHERE incarnation = ? ORDER BY first_revision, id
             """
-        return try rows(sql, [id.rawValue]).map { row in
+        let root = SegmentDigest.root(incarnation)
+        return try rows(sql, [incarnation.id.rawValue]).map { row in
+            try row.check(SegmentDigest.removal, root, count: 6, "a removal of bucket \(incarnation.bucket)")
             let first = try row.revision(0)
             let last = try row.revision(1)
             guard first <= last else { throw ArchiveError(.corrupt("a removal ends before it begins")) }
             return RemovalRecord(
                 revisions: first...last,
-                seenRevision: try row.revision(2),
-                seenTime: try row.time(3)
+                sinceRevision: try row.revision(2),
+                sinceTime: try row.time(3),
+                seenRevision: try row.revision(4),
+                seenTime: try row.time(5)
             )
         }
+    }
+
+    /// Writes a removal's row.
+    func save(_ removal: RemovalRecord, _ incarnation: Incarnation) throws {
+        try insert(
+            into: "removal",
+            RemovalRecord.columns,
+            [
+                try removal.revisions.lowerBound.stored().databaseValue,
+                try removal.revisions.upperBound.stored().databaseValue,
+                try removal.sinceRevision.stored().databaseValue, removal.sinceTime.nanoseconds.databaseValue,
+                try removal.seenRevision.stored().databaseValue, removal.seenTime.nanoseconds.databaseValue,
+            ],
+            SegmentDigest.removal,
+            of: incarnation
+        )
     }
 }

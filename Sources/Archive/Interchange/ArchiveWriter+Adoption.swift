@@ -72,20 +72,8 @@ extension ArchiveWriter {
 
     private static func adopt(_ removals: [RemovalRecord], _ incarnation: Incarnation, _ db: Database) throws {
         guard !removals.isEmpty else { return }
-        let known = Set(try db.removalRecords(incarnation.id))
-        for removal in removals where !known.contains(removal) {
-            try db.insert(
-                into: "removal",
-                "first_revision, last_revision, seen_revision, seen_time",
-                [
-                    try removal.revisions.lowerBound.stored().databaseValue,
-                    try removal.revisions.upperBound.stored().databaseValue,
-                    try removal.seenRevision.stored().databaseValue, removal.seenTime.nanoseconds.databaseValue,
-                ],
-                SegmentDigest.removal,
-                of: incarnation
-            )
-        }
+        let known = Set(try db.removalRecords(incarnation))
+        for removal in removals where !known.contains(removal) { try db.save(removal, incarnation) }
     }
 
     private static func adoptBasis(_ records: AdoptedRecords, _ incarnation: Incarnation, _ db: Database) throws {

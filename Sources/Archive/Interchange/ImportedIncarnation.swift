@@ -197,6 +197,8 @@ struct ImportedIncarnation {
     private static func removal(_ line: InterchangeLine) throws(LineDamage) -> RemovalRecord {
         RemovalRecord(
             revisions: try range(line),
+            sinceRevision: try line.storedRevision("since_revision"),
+            sinceTime: try line.moment("since_time"),
             seenRevision: try line.storedRevision("seen_revision"),
             seenTime: try line.moment("seen_time")
         )

@@ -68,6 +68,12 @@ enum BackupText {
         if report.removals > 0 {
             lines.append("  found \(NumberText.count(report.removals, "entry")) gone from the bucket without a marker")
         }
+        if report.isUnexplained {
+            lines.append(
+                "  warning: the bucket counts \(NumberText.count(report.sourceMessages, "entry")), not as many as the "
+                    + "archive; `cistern verify --against` shows which differ"
+            )
+        }
         if let tag = result.tag { lines.append("  tagged \(tag.escapedForTerminal)") }
         if let comparison = result.comparison {
             lines.append("  verified against the bucket: \(ComparisonText.summary(comparison))")

@@ -22,6 +22,8 @@ struct BackupDocument: Encodable, Sendable {
     var bytesRead: UInt64?
     var segmentsWritten: Int?
     var removals: Int?
+    /// Whether the bucket counts other entries than the archive does, and nothing explains it.
+    var unexplained: Bool?
     var interruptions: Int?
     var durationSeconds: Double?
     var tag: String?
@@ -58,6 +60,7 @@ struct BackupDocument: Encodable, Sendable {
         bytesRead = report.bytes
         segmentsWritten = report.segments
         removals = report.removals
+        unexplained = report.isUnexplained
         interruptions = report.interruptions
         durationSeconds = report.duration.milliseconds
         tag = result.tag
