@@ -47,7 +47,10 @@ struct InterchangeLineTests {
         ([header, incarnation, entry(1), #"{"type":"end","entries":2}"#], 4, "2 entries"),
         ([header, incarnation, #"{"type":"configuration","revision":0,"time":1,"json":"{"}"#], 3, "configuration"),
         (
-            [header, incarnation, #"{"type":"removal","first":3,"last":2,"since_revision":0,"since_time":0,"seen_revision":4,"seen_time":1}"#], 3,
+            [
+                header, incarnation,
+                #"{"type":"removal","first":3,"last":2,"since_revision":0,"since_time":0,"seen_revision":4,"seen_time":1}"#,
+            ], 3,
             "ends before"
         ),
         ([header, incarnation, #"{"type":"tag","name":"t","revision":10,"tagged":1}"#], 3, "revision"),

@@ -170,7 +170,9 @@ private let retentionCases: [RetentionCase] = [
     RetentionCase(
         testDescription: "a removed entry is not there from where that was seen",
         history: 2,
-        entries: [(0, 1, .nothing, nil, seenGone(at: 2)), (0, 2, .nothing, nil, nil), (0, 3, .nothing, nil, seenGone(at: 9))],
+        entries: [
+            (0, 1, .nothing, nil, seenGone(at: 2)), (0, 2, .nothing, nil, nil), (0, 3, .nothing, nil, seenGone(at: 9)),
+        ],
         asOf: 3,
         left: [2, 3]
     ),

@@ -36,10 +36,10 @@ struct InterchangeLine {
     private var scratch: [UInt8] = []
 
     private static let textNames = ["cluster", "bucket", "created", "json", "name", "note", "history"]
-    private static let momentNames = ["consistent_time", "updated", "seen_time", "tagged", "proved"]
+    private static let momentNames = ["consistent_time", "updated", "since_time", "seen_time", "tagged", "proved"]
     private static let numberNames = [
         "version", "incarnations", "resume_revision", "consistent_revision", "source_messages", "source_bytes",
-        "source_first", "source_last", "first", "last", "seen_revision", "entries",
+        "source_first", "source_last", "first", "last", "since_revision", "seen_revision", "entries",
         "exact_from",
     ]
 

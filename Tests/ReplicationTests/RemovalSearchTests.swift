@@ -1,0 +1,88 @@
+import Archive
+import JetStream
+import KVModel
+import KeyValue
+import Logging
+import NATSClient
+import NATSProtocol
+import TestSupport
+import Testing
+
+@testable import Replication
+
+/// How a capture notices what vanished, against real servers.
+@Suite("Entries that vanish without a word")
+struct RemovalSearchTests {
+    private static let storages = ["file", "memory"]
+
+    private static func withSource(
+        _ binary: ServerBinary,
+        storage: String,
+        history: Int,
+        _ body: @Sendable (ServerProcess, Bucket, String) async throws -> Void
+    ) async throws {
+        let server = try await ServerProcess.start(binary)
+        defer { server.close() }
+        let folder = try TemporaryDirectory("removals")
+        try await server.withClient {
+            try $0.createBucket("src", history: history, storage: storage, more: #""deny_delete":false"#)
+        }
+        let configuration = ConnectionConfiguration(servers: try ServerAddress.list(server.url))
+        try await Connection.withConnection(configuration, logger: Logger(label: "test")) { connection in
+            let buckets = Buckets(JetStreamContext(connection))
+            try await body(server, try await buckets.bucket(try BucketName("src")), folder.file("a.cistern"))
+        }
+    }
+
+    @Test(
+        "The server's count and size of an undisturbed bucket are the archive's",
+        arguments: ServerBinary.all,
+        storages
+    )
+    func agreement(binary: ServerBinary, storage: String) async throws {
+        try await Self.withSource(binary, storage: storage, history: 7) { server, source, path in
+            var generator = BucketGenerator(entries: 1500, seed: 5)
+            generator.hasOddKeys = true
+            let fixed = generator
+            try await server.withClient { _ = try fixed.write(to: "src", with: $0) }
+            let writer = try ArchiveWriter.open(path: path, createIfMissing: true)
+            let report = try await Capture(source, into: writer).run()
+            let state = try #require(report.state)
+            let search = RemovalSearch(source, reader: try writer.reader(), incarnation: state.incarnation.id)
+            let now = try await source.refreshed().info.state
+            #expect(state.headedEntries > 0)
+            #expect(search.agrees(state, now))
+            var other = now
+            other.bytes += 1
+            #expect(!search.agrees(state, other))
+            try writer.close()
+        }
+    }
+
+    @Test("What vanished is found even if as many entries came", arguments: ServerBinary.all, storages)
+    func exchange(binary: ServerBinary, storage: String) async throws {
+        try await Self.withSource(binary, storage: storage, history: 2) { server, source, path in
+            try await server.withClient { client in
+                for value in ["first", "second one"] { _ = try client.put("src", "k", value) }
+            }
+            let writer = try ArchiveWriter.open(path: path, createIfMissing: true)
+            _ = try await Capture(source, into: writer).run()
+            try await server.withClient { client in
+                try client.deleteMessage("KV_src", seq: 2)
+                _ = try client.put("src", "k", "the third of them")
+            }
+            let report = try await Capture(try await source.refreshed(), into: writer).run()
+            #expect(report.removals == 1)
+            #expect(!report.isUnexplained)
+            let state = try #require(report.state)
+            var cursor = state.makeRevisionCursor()
+            var held: [Revision] = []
+            while let revision = try cursor.next() { held.append(revision) }
+            #expect(held == [1, 3])
+            // The point before is still what was held there.
+            let before = try writer.reader().state(of: state.incarnation.id, at: 2)
+            #expect(before.entries == 2)
+            try writer.close()
+        }
+    }
+}
