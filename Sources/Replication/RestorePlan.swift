@@ -37,6 +37,8 @@ public struct RestorePlan: Sendable, Equatable {
     public var configuration: BucketConfiguration
     /// Settings of the archived bucket that the target's server does not know, or that this way of writing cannot keep.
     public var leftOut: [String]
+    /// The names that keys get.
+    public var mapping: KeyMapping
     /// The settings that end up different from the archived ones.
     public var changes: [SettingChange]
 
@@ -60,6 +62,7 @@ public struct RestorePlan: Sendable, Equatable {
     ) throws(ReplicationError) {
         self.bucket = bucket
         self.leftOut = leftOut
+        mapping = options.mapping
         configuration = adapted
         switch target {
         case nil:

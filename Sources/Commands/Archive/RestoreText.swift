@@ -11,6 +11,7 @@ enum RestoreText {
         fields.add("Source", "\(source.cluster)/\(source.bucket), created \(source.created)")
         fields.add("Point", "revision \(prepared.revision)")
         fields.add("Target", "bucket \(plan.bucket): \(action(plan.action))")
+        if !plan.mapping.isIdentity { fields.add("Keys", "renamed by \(plan.mapping)") }
         fields.add("Mode", "\(prepared.mode.rawValue): \(prepared.modeReason)")
         fields.add(
             "Entries",
@@ -43,6 +44,7 @@ enum RestoreText {
             work += ", \(NumberText.count(report.resumed)) were there from an earlier run"
         }
         lines.append(work)
+        if !plan.mapping.isIdentity { lines.append("  keys renamed by \(plan.mapping)".escapedForTerminal) }
         if report.expired > 0 {
             lines.append("  left out \(NumberText.count(report.expired, "entry")) whose time was over")
         }

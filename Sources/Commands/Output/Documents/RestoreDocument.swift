@@ -29,6 +29,8 @@ struct RestoreDocument: Encodable, Sendable {
     var modeReason: String
     var changes: [Change]
     var leftOut: [String]
+    /// The rules that give keys other names, each `SOURCE=TARGET`; absent if there are none.
+    var mapping: [String]?
     var entries: UInt64
     var keys: Int?
     var bytes: Int?
@@ -94,6 +96,7 @@ struct RestoreDocument: Encodable, Sendable {
             )
         }
         leftOut = plan.leftOut
+        mapping = plan.mapping.isIdentity ? nil : plan.mapping.rules.map(\.description)
         entries = 0
     }
 }
