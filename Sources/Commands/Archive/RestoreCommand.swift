@@ -20,7 +20,7 @@ struct RestoreCommand: CisternCommand {
               cistern restore all.cistern --bucket sessions --at-tag before-upgrade
               cistern restore orders.cistern --at-time 2026-11-01T00:00:00Z --as old
               cistern restore orders.cistern --filter 'customer.42.>' --as customer42
-              cistern restore orders.cistern --at-tag monday --filter 'eu.>' --map 'eu.>=europe.>' --as europe
+              cistern restore orders.cistern --filter 'eu.>' --map 'eu.>=x.>' --as x
               cistern restore orders.cistern --replace --dry-run
 
             A mapping names keys as NATS maps subjects: in the target, $1 stands for what the source's first * matched, a \
@@ -129,7 +129,7 @@ struct RestoreCommand: CisternCommand {
             }
             let prepared = try await restore.prepare()
             guard !dryRun else {
-                try say(prepared, console)
+                try say(prepared, try restore.settingsPlan(prepared), console)
                 return .done
             }
             guard try confirmed(prepared, console) else {
@@ -173,11 +173,11 @@ struct RestoreCommand: CisternCommand {
         )
     }
 
-    private func say(_ prepared: Restore.Prepared, _ console: Console) throws {
+    private func say(_ prepared: Restore.Prepared, _ settings: SettingsPlan, _ console: Console) throws {
         if console.isJSON {
-            try console.document(RestoreDocument(prepared))
+            try console.document(RestoreDocument(prepared, settings))
         } else {
-            try console.data(RestoreText.lines(prepared, verifies: verify))
+            try console.data(RestoreText.lines(prepared, settings, verifies: verify))
         }
     }
 

@@ -34,6 +34,8 @@ struct RestoreDocument: Encodable, Sendable {
     var entries: UInt64
     var keys: Int?
     var bytes: Int?
+    /// Of a dry run: what the server does about the settings, what is lost, and how long it may take.
+    var plan: SettingsPlanDocument?
     var written: UInt64?
     var resumed: UInt64?
     var expired: UInt64?
@@ -42,7 +44,7 @@ struct RestoreDocument: Encodable, Sendable {
     var verification: ComparisonDocument?
 
     /// What would be done.
-    init(_ prepared: Restore.Prepared) {
+    init(_ prepared: Restore.Prepared, _ settings: SettingsPlan) {
         self.init(prepared.plan, prepared.mode, prepared.modeReason)
         isDryRun = true
         let incarnation = prepared.incarnation
@@ -55,6 +57,7 @@ struct RestoreDocument: Encodable, Sendable {
         entries = UInt64(clamping: prepared.state.entries)
         keys = prepared.state.keys
         bytes = prepared.state.bytes
+        plan = SettingsPlanDocument(settings)
     }
 
     /// What was done.
