@@ -1,6 +1,6 @@
 /// A pattern of keys with NATS wildcards: `*` stands for one token, a final `>` for one token or more.
 public struct KeyPattern: Hashable, Sendable, CustomStringConvertible {
-    private enum Token: Hashable, Sendable {
+    enum Token: Hashable, Sendable {
         case literal([UInt8])
         case one
         case rest
@@ -8,7 +8,7 @@ public struct KeyPattern: Hashable, Sendable, CustomStringConvertible {
 
     /// The pattern as written.
     public let description: String
-    private let tokens: [Token]
+    let tokens: [Token]
 
     /// Every key.
     public static let all = Self(description: ">", tokens: [.rest])

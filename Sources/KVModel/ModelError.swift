@@ -4,6 +4,8 @@ public enum ModelError: Error, Sendable, Equatable {
     case invalidBucketName(String)
     /// Not a key pattern.
     case invalidPattern(String, reason: String)
+    /// Not a rule that maps keys.
+    case invalidMapping(String, reason: String)
     /// Not a duration.
     case invalidDuration(String)
     /// Not a size in bytes.
@@ -22,6 +24,8 @@ extension ModelError: CustomStringConvertible {
             "\"\(name)\" is not a bucket name: use letters, digits, - and _, at most 252 of them"
         case .invalidPattern(let pattern, let reason):
             "\"\(pattern)\" is not a key pattern: \(reason)"
+        case .invalidMapping(let rule, let reason):
+            "\"\(rule)\" does not map keys: \(reason)"
         case .invalidDuration(let text):
             "\"\(text)\" is not a duration: write for example 90s, 15m, 24h, 30d or 1h30m"
         case .invalidSize(let text):

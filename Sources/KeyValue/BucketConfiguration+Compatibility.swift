@@ -19,6 +19,12 @@ extension BucketConfiguration {
         return (result, leftOut.sorted())
     }
 
+    /// The first version of the server that knows a field; nil for fields that all versions from 2.9 on know, or none
+    /// up to 2.15 does.
+    public static func introduced(_ field: String) -> ServerVersion? {
+        introduced[field]
+    }
+
     private static let introduced: [String: ServerVersion] = {
         let since: [(minor: Int, fields: [String])] = [
             (10, ["metadata", "compression", "subject_transform", "consumer_limits"]),

@@ -12,18 +12,23 @@ public struct LiveComparison: Sendable {
     private let bucket: Bucket
     private let incarnation: Incarnation
     private let filter: [KeyPattern]
+    private let mapping: KeyMapping
     private let patience: Duration?
 
     /// A comparison of a bucket with what the archive holds of an incarnation.
+    ///
+    /// `filter` chooses among the archive's keys; `mapping` says what they are called in the bucket.
     public init(
         _ bucket: Bucket,
         _ incarnation: Incarnation,
         filter: [KeyPattern] = [],
+        mapping: KeyMapping = .identity,
         patience: Duration? = .seconds(120)
     ) {
         self.bucket = bucket
         self.incarnation = incarnation
         self.filter = filter
+        self.mapping = mapping
         self.patience = patience
     }
 
@@ -40,13 +45,15 @@ public struct LiveComparison: Sendable {
             revision: revision,
             configuration: bucket.configuration,
             identity: ReplayIdentity(incarnation),
+            mapping: mapping,
             // Another bucket has other revisions, unless it turns out that it does not name any.
             isReplay: bucket.info.created != incarnation.created
         )
         var options = WatchOptions()
         options.patience = patience
         options.created = self.bucket.info.created
-        if !filter.isEmpty { options.patterns = filter }
+        // The filter speaks of the names that keys have in the archive; what else the bucket holds names no revision.
+        if !filter.isEmpty, mapping.isIdentity { options.patterns = filter }
         let watch = try await bucket.watch(options)
         do {
             let last = bucket.info.state.lastSequence
@@ -77,6 +84,7 @@ struct ComparisonMerge {
     private let revision: Revision
     private let configuration: BucketConfiguration
     private let identity: ReplayIdentity
+    private let mapping: KeyMapping
     private var replayed: Bool
     private var missing: [Key: [Missing]] = [:]
 
@@ -92,6 +100,7 @@ struct ComparisonMerge {
         revision: Revision,
         configuration: BucketConfiguration,
         identity: ReplayIdentity,
+        mapping: KeyMapping = .identity,
         isReplay: Bool
     ) {
         report = ComparisonReport(revision: revision)
@@ -100,6 +109,7 @@ struct ComparisonMerge {
         self.revision = revision
         self.configuration = configuration
         self.identity = identity
+        self.mapping = mapping
         replayed = isReplay || report.isUnfinishedRestore
     }
 
@@ -202,7 +212,10 @@ struct ComparisonMerge {
                 isAtEnd = true
                 break
             }
-            try run.forEachEntry { queue.append(Entry($0)) }
+            try run.forEachEntry { entry in
+                queue.append(Entry(entry))
+                if !mapping.isIdentity { queue[queue.count - 1].key = mapping.map(queue[queue.count - 1].key) }
+            }
         }
         return head < queue.count ? queue[head] : nil
     }

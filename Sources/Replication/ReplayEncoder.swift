@@ -10,19 +10,27 @@ struct ReplayEncoder {
     private var headers: ReplayHeaders
     private var subject: [UInt8]
     private let prefixLength: Int
+    private let mapping: KeyMapping
     private let isTTLAllowed: Bool
     private let maximumAge: Int64
     private let limit: Int
     private let now = Timestamp.wallClock()
     private var expected: UInt64
 
-    init(bucket: Bucket, configuration: BucketConfiguration, identity: ReplayIdentity, expected: UInt64) {
+    init(
+        bucket: Bucket,
+        configuration: BucketConfiguration,
+        mapping: KeyMapping,
+        identity: ReplayIdentity,
+        expected: UInt64
+    ) {
         headers = ReplayHeaders(identity)
         isTTLAllowed = configuration.allowsEntryTTL
         maximumAge = configuration.ttl
         limit = bucket.context.maximumPayload
         subject = Array(bucket.context.publishSubject(bucket.name.subjectPrefix).utf8)
         prefixLength = subject.count
+        self.mapping = mapping
         self.expected = expected
     }
 
@@ -35,7 +43,7 @@ struct ReplayEncoder {
             return
         }
         subject.removeSubrange(prefixLength...)
-        subject.append(contentsOf: entry.key)
+        mapping.append(entry.key, to: &subject)
         let timeToLive = remaining(entry, own)
         subject.withUnsafeBytes { subjectBytes in
             headers.encode(entry, expecting: expected, timeToLive: timeToLive, limit: limit) { block in

@@ -121,7 +121,9 @@ struct ReplayWriter {
             try run.forEachEntry { if next == nil { next = Entry($0) } }
         }
         let prefix = Array(bucket.name.subjectPrefix.utf8)
-        guard let next, message.subject == prefix + next.key.bytes, message.payload == next.value else {
+        guard let next, message.subject == prefix + options.mapping.map(next.key).bytes,
+            message.payload == next.value
+        else {
             throw foreign(message)
         }
         return next.revision
@@ -137,6 +139,7 @@ struct ReplayWriter {
         var encoder = ReplayEncoder(
             bucket: bucket,
             configuration: prepared.plan.configuration,
+            mapping: options.mapping,
             identity: identity,
             expected: position.lastSequence
         )

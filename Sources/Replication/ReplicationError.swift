@@ -21,6 +21,8 @@ public struct ReplicationError: Error, Sendable {
         case targetChanged
         /// The target cannot take the archived entries.
         case targetRefuses
+        /// Two keys would get one name.
+        case keysCollide
         /// The archive holds nothing that fits what was asked for.
         case nothingToRestore
         /// What was asked for needs another way of writing, another server or another setting.

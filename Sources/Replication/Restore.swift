@@ -55,6 +55,7 @@ public struct Restore: Sendable {
             filter: options.filter,
             historyMode: options.history
         )
+        try state.refuseCollisions(under: options.mapping)
         let archived = try archivedConfiguration(state)
         let bucket = options.newName ?? incarnation.bucket
         var wanted = archived
@@ -246,6 +247,7 @@ public struct Restore: Sendable {
             bucket,
             prepared.incarnation,
             filter: options.filter,
+            mapping: options.mapping,
             patience: options.patience
         )
         return try await comparison.run(prepared.state, at: prepared.revision) { compared in

@@ -23,6 +23,7 @@ public struct RestoreMarker: Sendable, Hashable {
         var text = "\(incarnation.cluster)/\(incarnation.bucket) created \(incarnation.created) revision \(revision)"
         if options.history != .bucket { text += " history \(options.history.rawValue)" }
         if !options.filter.isEmpty { text += " keys \(options.filter.map(\.description).joined(separator: " "))" }
+        if !options.mapping.isIdentity { text += " map \(options.mapping)" }
         source = text
     }
 

@@ -29,6 +29,8 @@ public struct RestoreOptions: Sendable {
     public var settings: [String] = []
     /// Keys to restore; empty for all.
     public var filter: [KeyPattern] = []
+    /// The names that keys get.
+    public var mapping = KeyMapping.identity
     /// Which of a key's entries to write.
     public var history: HistoryMode = .bucket
     /// Whether to write into a bucket that exists and is empty.

@@ -33,10 +33,14 @@ public struct RestorePlan: Sendable, Equatable {
     public var action: Action
     /// The target's name.
     public var bucket: BucketName
+    /// The configuration at the point that is restored.
+    public var archived: BucketConfiguration
     /// The configuration the target ends with.
     public var configuration: BucketConfiguration
     /// Settings of the archived bucket that the target's server does not know, or that this way of writing cannot keep.
     public var leftOut: [String]
+    /// The names that keys get.
+    public var mapping: KeyMapping
     /// The settings that end up different from the archived ones.
     public var changes: [SettingChange]
 
@@ -59,7 +63,9 @@ public struct RestorePlan: Sendable, Equatable {
         options: RestoreOptions
     ) throws(ReplicationError) {
         self.bucket = bucket
+        self.archived = archived
         self.leftOut = leftOut
+        mapping = options.mapping
         configuration = adapted
         switch target {
         case nil:
@@ -100,7 +106,7 @@ public struct RestorePlan: Sendable, Equatable {
 }
 
 /// A setting that differs between two configurations.
-public struct SettingChange: Sendable, Equatable {
+public struct SettingChange: Sendable, Hashable {
     /// The stream configuration's field.
     public var field: String
     /// The value before, nil if there was none.

@@ -33,7 +33,7 @@ struct ArgumentParsingTests {
         let command = try parse(
             RestoreCommand.self,
             "restore a.cistern --bucket b --cluster c --as n --mode replay --set history=3 --set ttl=1h "
-                + "--filter x.> --filter y --history full --replace --yes --no-verify --at-tag t --dry-run"
+                + "--filter x.> --filter y --map x.>=z.> --map *.b=$1 --history full --replace --yes --no-verify --at-tag t --dry-run"
         )
         #expect(command.bucket?.rawValue == "b")
         #expect(command.cluster == "c")
@@ -41,6 +41,7 @@ struct ArgumentParsingTests {
         #expect(command.mode == .replay)
         #expect(command.settings == ["history=3", "ttl=1h"])
         #expect(command.filter.map(\.description) == ["x.>", "y"])
+        #expect(command.map.map(\.description) == ["x.>=z.>", "*.b=$1"])
         #expect(command.history == .full)
         #expect(command.replace && command.yes && !command.verify && command.dryRun && !command.intoExisting)
         #expect(command.point.point == .tag("t"))

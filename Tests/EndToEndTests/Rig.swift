@@ -119,4 +119,8 @@ struct Report: @unchecked Sendable {
     func text(_ name: String, _ location: SourceLocation = #_sourceLocation) throws -> String {
         try #require(fields[name] as? String, "no text \(name) in \(fields)", sourceLocation: location)
     }
+
+    func object(_ name: String, _ location: SourceLocation = #_sourceLocation) throws -> [String: Any] {
+        try #require(fields[name] as? [String: Any], "no object \(name) in \(fields)", sourceLocation: location)
+    }
 }

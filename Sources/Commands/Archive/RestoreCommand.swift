@@ -20,7 +20,11 @@ struct RestoreCommand: CisternCommand {
               cistern restore all.cistern --bucket sessions --at-tag before-upgrade
               cistern restore orders.cistern --at-time 2026-11-01T00:00:00Z --as old
               cistern restore orders.cistern --filter 'customer.42.>' --as customer42
+              cistern restore orders.cistern --filter 'eu.>' --map 'eu.>=x.>' --as x
               cistern restore orders.cistern --replace --dry-run
+
+            A mapping names keys as NATS maps subjects: in the target, $1 stands for what the source's first * matched, a \
+            final > for what the source's > did. Of several the first that matches counts; other keys keep their names.
 
             Settings for --set: \(BucketConfiguration.settingNames.joined(separator: ", ")).
             """
@@ -54,6 +58,15 @@ struct RestoreCommand: CisternCommand {
     @Option(help: "Restore only these keys (NATS wildcards); may be repeated.", transform: PatternArgument.parse)
     var filter: [KeyPattern] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "Give keys other names, such as 'user.>=u.>' or '*.config=config.$1'; may be repeated.",
+            valueName: "source=target"
+        ),
+        transform: MappingArgument.parse
+    )
+    var map: [KeyMapping.Rule] = []
+
     @Option(help: "Which entries of a key: full (all archived), bucket (what the bucket held), latest.")
     var history = HistoryMode.bucket
 
@@ -86,6 +99,7 @@ struct RestoreCommand: CisternCommand {
 
     func validate() throws {
         if intoExisting, replace { throw ValidationError("Give --into-existing or --replace, not both.") }
+        _ = try KeyMapping(map)
         var probe = BucketConfiguration(name: BucketName(unchecked: "probe"))
         for setting in settings {
             do { try probe.set(setting) } catch { throw ValidationError("--set: \(error)") }
@@ -110,12 +124,12 @@ struct RestoreCommand: CisternCommand {
         )
         let progress = console.progress
         return try await connection.withBuckets(console) { buckets in
-            let restore = Restore(from: reader, to: buckets, options: options) { state in
+            let restore = Restore(from: reader, to: buckets, options: try options) { state in
                 progress.update(Self.progressText(state))
             }
             let prepared = try await restore.prepare()
             guard !dryRun else {
-                try say(prepared, console)
+                try say(prepared, try restore.settingsPlan(prepared), console)
                 return .done
             }
             guard try confirmed(prepared, console) else {
@@ -133,20 +147,23 @@ struct RestoreCommand: CisternCommand {
     }
 
     private var options: RestoreOptions {
-        var options = RestoreOptions()
-        options.bucket = bucket
-        options.cluster = cluster
-        options.created = created
-        options.point = point.point
-        options.newName = newName
-        options.mode = mode
-        options.settings = settings
-        options.filter = filter
-        options.history = history
-        options.intoExisting = intoExisting
-        options.replaces = replace
-        options.verifies = verify
-        return options
+        get throws {
+            var options = RestoreOptions()
+            options.mapping = try KeyMapping(map)
+            options.bucket = bucket
+            options.cluster = cluster
+            options.created = created
+            options.point = point.point
+            options.newName = newName
+            options.mode = mode
+            options.settings = settings
+            options.filter = filter
+            options.history = history
+            options.intoExisting = intoExisting
+            options.replaces = replace
+            options.verifies = verify
+            return options
+        }
     }
 
     private func confirmed(_ prepared: Restore.Prepared, _ console: Console) throws -> Bool {
@@ -156,11 +173,11 @@ struct RestoreCommand: CisternCommand {
         )
     }
 
-    private func say(_ prepared: Restore.Prepared, _ console: Console) throws {
+    private func say(_ prepared: Restore.Prepared, _ settings: SettingsPlan, _ console: Console) throws {
         if console.isJSON {
-            try console.document(RestoreDocument(prepared))
+            try console.document(RestoreDocument(prepared, settings))
         } else {
-            try console.data(RestoreText.lines(prepared, verifies: verify))
+            try console.data(RestoreText.lines(prepared, settings, verifies: verify))
         }
     }
 

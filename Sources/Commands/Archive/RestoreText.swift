@@ -5,12 +5,13 @@ import Replication
 /// What is said of a restore, before and after.
 enum RestoreText {
     /// The plan.
-    static func lines(_ prepared: Restore.Prepared, verifies: Bool) -> [String] {
+    static func lines(_ prepared: Restore.Prepared, _ settings: SettingsPlan, verifies: Bool) -> [String] {
         let (plan, state, source) = (prepared.plan, prepared.state, prepared.incarnation)
         var fields = FieldList()
         fields.add("Source", "\(source.cluster)/\(source.bucket), created \(source.created)")
         fields.add("Point", "revision \(prepared.revision)")
         fields.add("Target", "bucket \(plan.bucket): \(action(plan.action))")
+        if !plan.mapping.isIdentity { fields.add("Keys", "renamed by \(plan.mapping)") }
         fields.add("Mode", "\(prepared.mode.rawValue): \(prepared.modeReason)")
         fields.add(
             "Entries",
@@ -19,14 +20,9 @@ enum RestoreText {
         )
         if !plan.leftOut.isEmpty { fields.add("Left out", plan.leftOut.joined(separator: ", ")) }
         fields.add("Verification", verifies ? "entry by entry" : "none (--no-verify)")
-        var lines = fields.lines()
-        let changes = shown(plan.changes)
-        if changes.isEmpty {
-            lines += ["", "No setting changes."]
-        } else {
-            lines += [""] + table(changes).lines()
-        }
-        return lines + ["", "Nothing was done: this is a dry run."]
+        return fields.lines() + [""] + SettingsPlanText.lines(settings, before: "Archived", after: "Restored") + [
+            "", "Nothing was done: this is a dry run.",
+        ]
     }
 
     /// What was done.
@@ -43,6 +39,7 @@ enum RestoreText {
             work += ", \(NumberText.count(report.resumed)) were there from an earlier run"
         }
         lines.append(work)
+        if !plan.mapping.isIdentity { lines.append("  keys renamed by \(plan.mapping)".escapedForTerminal) }
         if report.expired > 0 {
             lines.append("  left out \(NumberText.count(report.expired, "entry")) whose time was over")
         }
@@ -66,18 +63,6 @@ enum RestoreText {
     /// What follows from the bucket's new name is no change of a setting.
     static func shown(_ changes: [SettingChange]) -> [SettingChange] {
         changes.filter { $0.field != "name" && $0.field != "subjects" }
-    }
-
-    private static func table(_ changes: [SettingChange]) -> Table {
-        var table = Table([.text("Setting"), .text("Archived"), .text("Restored")])
-        for change in changes {
-            table.add([
-                SettingsText.name(change.field),
-                SettingsText.value(change.field, change.old),
-                SettingsText.value(change.field, change.new),
-            ])
-        }
-        return table
     }
 
     private static func line(_ change: SettingChange) -> String {

@@ -36,6 +36,15 @@ struct VerifyCommand: CisternCommand {
     @Option(help: "Compare only these keys (NATS wildcards); may be repeated.", transform: PatternArgument.parse)
     var filter: [KeyPattern] = []
 
+    @Option(
+        help: ArgumentHelp(
+            "The names that keys have in the live bucket, as they were restored.",
+            valueName: "source=target"
+        ),
+        transform: MappingArgument.parse
+    )
+    var map: [KeyMapping.Rule] = []
+
     @Option(help: "Which entries of a key to expect: full, bucket, latest; as the bucket was restored.")
     var history = HistoryMode.bucket
 
@@ -49,9 +58,12 @@ struct VerifyCommand: CisternCommand {
     var output: OutputOptions
 
     func validate() throws {
+        _ = try KeyMapping(map)
         guard against == nil else { return }
-        if !filter.isEmpty || history != .bucket || point.point != .newest {
-            throw ValidationError("--filter, --history and --at-… go with --against: an archive is checked as a whole.")
+        if !filter.isEmpty || !map.isEmpty || history != .bucket || point.point != .newest {
+            throw ValidationError(
+                "--filter, --map, --history and --at-… go with --against: an archive is checked as a whole."
+            )
         }
     }
 
@@ -99,6 +111,7 @@ struct VerifyCommand: CisternCommand {
         let chosen = try wanted.choose(in: reader)
         let revision = try reader.resolve(point.point, in: chosen.id)
         let state = try reader.state(of: chosen.id, at: revision, filter: filter, historyMode: history)
+        let mapping = try KeyMapping(map)
         let progress = console.progress
         progress.restart()
         defer { progress.clear() }
@@ -106,7 +119,8 @@ struct VerifyCommand: CisternCommand {
             guard let name = reference.name else { throw ModelError.invalidBucketName(reference.description) }
             let bucket = try await buckets.bucket(name)
             let total = UInt64(clamping: state.entries)
-            return try await LiveComparison(bucket, chosen, filter: filter).run(state, at: revision) { done in
+            let comparison = LiveComparison(bucket, chosen, filter: filter, mapping: mapping)
+            return try await comparison.run(state, at: revision) { done in
                 progress.update(ProgressText(activity: "\(name): comparing", entries: done, total: total))
             }
         }

@@ -16,6 +16,14 @@ extension BucketName: ExpressibleByArgument {
     }
 }
 
+/// A rule that maps keys as an argument.
+enum MappingArgument {
+    /// Reads it; throws what is wrong with it.
+    static func parse(_ text: String) throws -> KeyMapping.Rule {
+        try KeyMapping.Rule(text)
+    }
+}
+
 /// A key or a pattern of keys as an argument.
 enum PatternArgument {
     /// Reads it; throws what is wrong with it.

@@ -29,9 +29,13 @@ struct RestoreDocument: Encodable, Sendable {
     var modeReason: String
     var changes: [Change]
     var leftOut: [String]
+    /// The rules that give keys other names, each `SOURCE=TARGET`; absent if there are none.
+    var mapping: [String]?
     var entries: UInt64
     var keys: Int?
     var bytes: Int?
+    /// Of a dry run: what the server does about the settings, what is lost, and how long it may take.
+    var plan: SettingsPlanDocument?
     var written: UInt64?
     var resumed: UInt64?
     var expired: UInt64?
@@ -40,7 +44,7 @@ struct RestoreDocument: Encodable, Sendable {
     var verification: ComparisonDocument?
 
     /// What would be done.
-    init(_ prepared: Restore.Prepared) {
+    init(_ prepared: Restore.Prepared, _ settings: SettingsPlan) {
         self.init(prepared.plan, prepared.mode, prepared.modeReason)
         isDryRun = true
         let incarnation = prepared.incarnation
@@ -53,6 +57,7 @@ struct RestoreDocument: Encodable, Sendable {
         entries = UInt64(clamping: prepared.state.entries)
         keys = prepared.state.keys
         bytes = prepared.state.bytes
+        plan = SettingsPlanDocument(settings)
     }
 
     /// What was done.
@@ -94,6 +99,7 @@ struct RestoreDocument: Encodable, Sendable {
             )
         }
         leftOut = plan.leftOut
+        mapping = plan.mapping.isIdentity ? nil : plan.mapping.rules.map(\.description)
         entries = 0
     }
 }
