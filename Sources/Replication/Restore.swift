@@ -304,6 +304,18 @@ public struct Restore: Sendable {
 
     /// Refuses before anything is touched what the target could never hold.
     private func refuseOversized(_ prepared: Prepared) throws {
+        let room = prepared.plan.configuration.maximumBytes
+        let bytes = prepared.census.storedBytes(in: prepared.plan.configuration.storage)
+        // A replay is told so by the server; what it restores a server takes beyond the limit, or drops without a word.
+        guard !prepared.choice.isExact || room < 0 || bytes <= UInt64(room) else {
+            throw ReplicationError(
+                .targetRefuses,
+                bucket: prepared.plan.bucket.rawValue,
+                text: "the entries take \(SizeText.text(bytes: Int64(clamping: bytes))), the target would hold "
+                    + "\(SizeText.text(bytes: room))",
+                hint: "give more room with --set max-bytes="
+            )
+        }
         let limit = prepared.plan.configuration.maximumValueSize
         guard limit >= 0 else { return }
         let largest = Int64(prepared.census.largestMessage)

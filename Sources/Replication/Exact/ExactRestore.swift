@@ -185,24 +185,13 @@ struct ExactRestore {
 
     /// Holds what the server says that it has against what was sent.
     func check(_ state: StreamInfo.State, _ what: String) throws {
-        let isEnd = state.lastSequence == prepared.revision
-        let isFirst = state.messages == 0 || state.firstSequence == totals.firstMessage
-        if isEnd, isFirst, state.messages == totals.messages { return }
+        let outcome = ExactOutcome(sent: totals.messages, first: totals.firstMessage, end: prepared.revision)
+        if outcome.isWhole(state, alive: totals.messages) { return }
         // Entries may have expired since they were sent.
-        if isEnd, state.messages <= totals.messages, try alive() <= state.messages { return }
-        throw ReplicationError(
-            .notEqual,
-            bucket: name.rawValue,
-            text: "\(what) \(state.messages) of \(totals.messages) entries, from revision \(state.firstSequence) to "
-                + "\(state.lastSequence) instead of \(totals.firstMessage) to \(prepared.revision)",
-            hint: "what was restored was deleted again; restore by replay, and look into the server's log"
-        )
-    }
-
-    /// How many of the entries are left a moment from now.
-    private func alive() throws -> UInt64 {
-        let selection = prepared.selection.asOf(Timestamp.wallClock().adding(nanoseconds: 2_000_000_000))
-        return try RestoreCensus(prepared.state, selection, prefixLength: 0, end: prepared.revision).entries
+        let soon = prepared.selection.asOf(Timestamp.wallClock().adding(nanoseconds: 2_000_000_000))
+        let census = try RestoreCensus(prepared.state, soon, prefixLength: 0, end: prepared.revision)
+        if outcome.isWhole(state, alive: census.entries) { return }
+        throw outcome.failure(state, what, name)
     }
 
     func report(_ entries: UInt64) {
