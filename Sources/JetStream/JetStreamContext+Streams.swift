@@ -22,6 +22,11 @@ extension JetStreamContext {
         _ = try await request("STREAM.DELETE.\(name)")
     }
 
+    /// Removes a single message from a stream, which must allow that; its sequence stays unused.
+    public func deleteMessage(_ name: String, at sequence: UInt64) async throws {
+        _ = try await request("STREAM.MSG.DELETE.\(name)", ["seq": .unsigned(sequence), "no_erase": true])
+    }
+
     /// Removes messages from a stream: all, or those of a subject, or those before a sequence, or all but the newest.
     ///
     /// Answers how many it removed.

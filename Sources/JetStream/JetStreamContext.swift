@@ -96,7 +96,7 @@ public struct JetStreamContext: Sendable {
             : "the server runs without JetStream: start it with -js, or name the right server"
     }
 
-    private static func decode(_ reply: Message, subject: String) throws -> JSONValue {
+    static func decode(_ reply: Message, subject: String) throws -> JSONValue {
         let value: JSONValue
         do {
             value = try JSONDecoder().decode(JSONValue.self, from: Data(reply.payload.readableBytesView))

@@ -36,6 +36,8 @@ public struct JetStreamError: Error, Sendable {
         case temporarilyUnavailable
         /// The server does not take the configuration (10025, 10052 and other configuration errors).
         case invalidConfiguration
+        /// The server could not make a stream of a snapshot (10062).
+        case restoreFailed
         /// This server's version cannot do it.
         case unsupported
         /// The stream was deleted and created again while it was read.
@@ -102,6 +104,7 @@ public struct JetStreamError: Error, Sendable {
         case 10_109: .sealed
         case 10_023, 10_026, 10_027, 10_028, 10_047: .insufficientResources
         case 10_167: .tooManyRequests
+        case 10_062: .restoreFailed
         case 10_008, 10_009, 10_118, 10_194: .temporarilyUnavailable
         case 10_003, 10_005, 10_025, 10_034, 10_052, 10_055, 10_056, 10_074, 10_113, 10_122, 10_128:
             .invalidConfiguration
@@ -117,6 +120,8 @@ public struct JetStreamError: Error, Sendable {
         case 10_074: "the server is not clustered: use replicas=1"
         case 10_077: "raise the bucket's max-bytes"
         case 10_054: "raise the bucket's max-value-size"
+        case 10_130: "a stream of the name exists: choose another name or delete it first"
+        case 10_062: "restore by replay, or look into the server's log for what is wrong"
         default: nil
         }
     }

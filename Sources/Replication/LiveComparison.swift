@@ -6,7 +6,8 @@ public import KeyValue
 /// Holds a live bucket against an archived state, entry by entry, without holding either in memory.
 ///
 /// Both are read in the order of revisions and merged. A bucket that was restored by replay has other revisions; its
-/// entries name the archived ones. An archived entry that the bucket does not hold any more is no difference if newer
+/// entries name the archived ones. One that was restored exactly has the archived revisions and times, which must be
+/// equal as well. An archived entry that the bucket does not hold any more is no difference if newer
 /// entries of its key pushed it out (history limit, purge) or its time was over.
 public struct LiveComparison: Sendable {
     private let bucket: Bucket
@@ -14,6 +15,17 @@ public struct LiveComparison: Sendable {
     private let filter: [KeyPattern]
     private let mapping: KeyMapping
     private let patience: Duration?
+    private let basis: Basis
+
+    /// By what an entry of the bucket and an archived one are known to be the same.
+    public enum Basis: Sendable, Hashable {
+        /// By what the bucket's first entry shows.
+        case asFound
+        /// By the revision: the bucket is the archived one, or was restored exactly.
+        case revisions
+        /// By the archived revision that the entry names: the bucket was restored by replay.
+        case names
+    }
 
     /// A comparison of a bucket with what the archive holds of an incarnation.
     ///
@@ -23,13 +35,15 @@ public struct LiveComparison: Sendable {
         _ incarnation: Incarnation,
         filter: [KeyPattern] = [],
         mapping: KeyMapping = .identity,
-        patience: Duration? = .seconds(120)
+        patience: Duration? = .seconds(120),
+        basis: Basis = .asFound
     ) {
         self.bucket = bucket
         self.incarnation = incarnation
         self.filter = filter
         self.mapping = mapping
         self.patience = patience
+        self.basis = basis
     }
 
     /// Compares; `progress` is told how many entries were compared.
@@ -46,9 +60,11 @@ public struct LiveComparison: Sendable {
             configuration: bucket.configuration,
             identity: ReplayIdentity(incarnation),
             mapping: mapping,
-            // Another bucket has other revisions, unless it turns out that it does not name any.
-            isReplay: bucket.info.created != incarnation.created
+            basis: basis
         )
+        if basis == .asFound, bucket.info.created == incarnation.created, !merge.report.isUnfinishedRestore {
+            merge.settle(.revisions)
+        }
         var options = WatchOptions()
         options.patience = patience
         options.created = self.bucket.info.created
@@ -85,7 +101,9 @@ struct ComparisonMerge {
     private let configuration: BucketConfiguration
     private let identity: ReplayIdentity
     private let mapping: KeyMapping
-    private var replayed: Bool
+    /// Not settled before the first entry has been seen.
+    private var basis: LiveComparison.Basis
+    private let isGiven: Bool
     private var missing: [Key: [Missing]] = [:]
 
     private struct Missing {
@@ -101,7 +119,7 @@ struct ComparisonMerge {
         configuration: BucketConfiguration,
         identity: ReplayIdentity,
         mapping: KeyMapping = .identity,
-        isReplay: Bool
+        basis: LiveComparison.Basis
     ) {
         report = ComparisonReport(revision: revision)
         report.isUnfinishedRestore = RestoreMarker(configuration) != nil
@@ -110,14 +128,25 @@ struct ComparisonMerge {
         self.configuration = configuration
         self.identity = identity
         self.mapping = mapping
-        replayed = isReplay || report.isUnfinishedRestore
+        self.basis = basis
+        isGiven = basis != .asFound
+        settle(basis)
     }
+
+    /// Entries are known by this from now on.
+    mutating func settle(_ basis: LiveComparison.Basis) {
+        self.basis = basis
+        report.comparesRevisions = basis == .revisions
+    }
+
+    private var replayed: Bool { basis == .names }
 
     /// Takes the bucket's next entry.
     mutating func take(_ entry: EntryView) throws {
-        let named = try identity.revision(in: entry.headers) ?? unnamedRevision(entry)
-        if named != nil { replayed = true }
-        report.comparesRevisions = !replayed
+        var named = identity.revision(in: entry.headers)
+        if named != nil, !isGiven { settle(.names) }
+        if basis == .asFound { settle(try findBasis(entry)) }
+        if named == nil { named = try unnamedRevision(entry) }
         guard let source = replayed ? named : entry.revision, source <= revision else {
             report.newer += 1
             noteNewer(entry)
@@ -136,6 +165,21 @@ struct ComparisonMerge {
         let what = differences(archived, entry)
         if what.isEmpty { report.equal += 1 } else { report.add(.changed, archived.key, archived.revision, what) }
         noteNewer(entry)
+    }
+
+    /// Whether the archive has an entry of the bucket's first revision and time; entries before it may be gone by now.
+    private mutating func findBasis(_ entry: EntryView) throws -> LiveComparison.Basis {
+        var probe = cursor
+        while let run = try probe.next() {
+            var time: Timestamp?
+            var isBeyond = false
+            try run.forEachEntry { archived in
+                if archived.revision == entry.revision { time = archived.time }
+                if archived.revision >= entry.revision { isBeyond = true }
+            }
+            if isBeyond { return time == entry.time ? .revisions : .names }
+        }
+        return .names
     }
 
     /// The archived revision of a replayed entry that was too large to say it: the next one, if its bytes are the same.

@@ -3,12 +3,15 @@ import Foundation
 import JetStream
 public import KVModel
 public import KeyValue
+import StreamSnapshot
 
 /// Writes an archived state into a bucket.
 ///
-/// The target is created with a marker that says the restore is unfinished (`RestoreMarker`), filled in the order of
-/// the archived revisions, compared with the archive, and only then freed of the marker. A restore that was killed
-/// anywhere is run again: it finds the marker, sees from the target's last entry how far it came, and goes on.
+/// The target is created with a marker that says the restore is unfinished (`RestoreMarker`), filled, compared with the
+/// archive, and only then freed of the marker. Where the server allows it is filled by the server itself, from a
+/// snapshot (`ExactRestore`): revisions and times are the archived ones then. Otherwise entries are published in order
+/// (`ReplayWriter`). A restore that was killed anywhere is run again: it finds the marker, and an exact one begins anew,
+/// while a replay sees from the target's last entry how far it came, and goes on.
 public struct Restore: Sendable {
     let reader: ArchiveReader
     let buckets: Buckets
@@ -38,11 +41,20 @@ public struct Restore: Sendable {
         public let revision: Revision
         /// The entries to write.
         public let state: BucketState
-        /// The way entries are written.
-        public let mode: RestoreOptions.Mode
-        /// Why that way.
-        public let modeReason: String
+        /// The way entries are written, and why.
+        public let choice: RestoreChoice
+        /// What is to be written, counted.
+        public let census: RestoreCensus
         let marker: RestoreMarker
+        /// What of the state an exact restore sends.
+        let selection: ExactSelection
+        /// When an exactly restored bucket says that it was created.
+        let created: String
+
+        /// The way entries are written.
+        public var mode: RestoreOptions.Mode { choice.isExact ? .exact : .replay }
+        /// Why that way.
+        public var modeReason: String { choice.reason }
     }
 
     /// Decides what to do, from the archive and the target as they are now.
@@ -79,33 +91,64 @@ public struct Restore: Sendable {
             marker: marker,
             options: options
         )
+        let selection = try ExactSelection(
+            state,
+            archived: archived,
+            wanted: adapted,
+            mayExceedHistory: options.history == .full || archived.history <= 0 || adapted.history < archived.history,
+            now: .wallClock()
+        )
+        let census = try RestoreCensus(
+            state,
+            selection,
+            prefixLength: bucket.subjectPrefix.utf8.count,
+            end: revision
+        )
+        let choice = try RestoreChoice(
+            options.mode,
+            RestoreChoice.Circumstances(
+                version: buckets.context.serverVersion,
+                maximumPayload: buckets.context.maximumPayload,
+                configuration: adapted,
+                action: plan.action,
+                census: census
+            )
+        )
         return Prepared(
             plan: plan,
             incarnation: incarnation,
             revision: revision,
             state: state,
-            mode: .replay,
-            modeReason: "entries are published in order; they get new revisions and times",
-            marker: marker
+            choice: choice,
+            census: census,
+            marker: marker,
+            selection: selection,
+            created: try creationTime(incarnation, revision, bucket)
         )
+    }
+
+    /// A bucket that is restored whole and under its own name goes on as the same: captures of it go on as well.
+    ///
+    /// Anything else begins a life of its own.
+    private func creationTime(
+        _ incarnation: Incarnation,
+        _ revision: Revision,
+        _ bucket: BucketName
+    ) throws -> String {
+        let isWhole = options.filter.isEmpty && options.history == .bucket
+        let isSame = bucket == incarnation.bucket && isWhole
+        guard try isSame && reader.resolve(.newest, in: incarnation.id) == revision else {
+            return Timestamp.wallClock().description
+        }
+        return incarnation.created
     }
 
     /// Restores what was prepared.
     public func run(_ prepared: Prepared) async throws -> RestoreReport {
         let clock = ContinuousClock()
         let started = clock.now
-        guard options.mode != .exact else {
-            throw ReplicationError(
-                .unsupported,
-                bucket: prepared.plan.bucket.rawValue,
-                text: "this version restores by replay only",
-                hint: "leave --mode out"
-            )
-        }
         try refuseOversized(prepared)
-        let bucket = try await openTarget(prepared)
-        var writer = ReplayWriter(bucket, prepared, options: options, progress: progress)
-        try await writer.run()
+        let (bucket, work) = try await prepared.choice.isExact ? restoreExactly(prepared) : replay(prepared)
         var comparison: ComparisonReport?
         if options.verifies {
             let found = try await compare(bucket, prepared)
@@ -129,13 +172,49 @@ public struct Restore: Sendable {
             incarnation: prepared.incarnation,
             revision: prepared.revision,
             entries: UInt64(prepared.state.entries),
-            written: writer.written,
-            resumed: writer.resumed,
-            expired: writer.expired,
-            interruptions: writer.interruptions,
+            written: work.written,
+            resumed: work.resumed,
+            expired: work.expired,
+            beyondHistory: work.beyondHistory,
+            interruptions: work.interruptions,
             comparison: comparison,
             duration: started.duration(to: clock.now)
         )
+    }
+
+    /// What writing came to.
+    private struct Work {
+        var written: UInt64
+        var resumed: UInt64 = 0
+        var expired: UInt64
+        var beyondHistory: UInt64 = 0
+        var interruptions: Int
+    }
+
+    private func replay(_ prepared: Prepared) async throws -> (Bucket, Work) {
+        try await ExactRestore(buckets, prepared, options: options, progress: progress).removeStaging()
+        let bucket = try await openTarget(prepared)
+        var writer = ReplayWriter(bucket, prepared, options: options, progress: progress)
+        try await writer.run()
+        let work = Work(
+            written: writer.written,
+            resumed: writer.resumed,
+            expired: writer.expired,
+            interruptions: writer.interruptions
+        )
+        return (bucket, work)
+    }
+
+    private func restoreExactly(_ prepared: Prepared) async throws -> (Bucket, Work) {
+        var writer = ExactRestore(buckets, prepared, options: options, progress: progress)
+        let bucket = try await writer.run()
+        let work = Work(
+            written: writer.totals.messages,
+            expired: prepared.census.expired,
+            beyondHistory: prepared.census.beyondHistory,
+            interruptions: writer.interruptions
+        )
+        return (bucket, work)
     }
 
     private func chosenIncarnation() throws -> Incarnation {
@@ -205,7 +284,7 @@ public struct Restore: Sendable {
         switch plan.action {
         case .create:
             return try await buckets.create(marked)
-        case .replace:
+        case .replace, .restart:
             try await buckets.delete(plan.bucket)
             return try await buckets.create(marked)
         case .resume:
@@ -226,9 +305,21 @@ public struct Restore: Sendable {
 
     /// Refuses before anything is touched what the target could never hold.
     private func refuseOversized(_ prepared: Prepared) throws {
+        let room = prepared.plan.configuration.maximumBytes
+        let bytes = prepared.census.storedBytes(in: prepared.plan.configuration.storage)
+        // A replay is told so by the server; what it restores a server takes beyond the limit, or drops without a word.
+        guard !prepared.choice.isExact || room < 0 || bytes <= UInt64(room) else {
+            throw ReplicationError(
+                .targetRefuses,
+                bucket: prepared.plan.bucket.rawValue,
+                text: "the entries take \(SizeText.text(bytes: Int64(clamping: bytes))), the target would hold "
+                    + "\(SizeText.text(bytes: room))",
+                hint: "give more room with --set max-bytes="
+            )
+        }
         let limit = prepared.plan.configuration.maximumValueSize
         guard limit >= 0 else { return }
-        let largest = Int64(try prepared.state.extent().largestMessage)
+        let largest = Int64(prepared.census.largestMessage)
         guard largest <= limit else {
             throw ReplicationError(
                 .targetRefuses,
@@ -246,9 +337,11 @@ public struct Restore: Sendable {
         let comparison = LiveComparison(
             bucket,
             prepared.incarnation,
-            filter: options.filter,
+            // An exactly restored bucket holds nothing else, and before 2.10 a fenced one takes no filters.
+            filter: prepared.choice.isExact ? [] : options.filter,
             mapping: options.mapping,
-            patience: options.patience
+            patience: options.patience,
+            basis: prepared.choice.isExact ? .revisions : .names
         )
         return try await comparison.run(prepared.state, at: prepared.revision) { compared in
             progress(RestoreProgress(phase: .verifying, entries: compared, total: total))

@@ -13,6 +13,8 @@ public struct RestorePlan: Sendable, Equatable {
         case fill
         /// An earlier restore of the same did not finish: this one goes on with it.
         case resume
+        /// An earlier exact restore of the same did not finish: what it left is deleted, and this one begins anew.
+        case restart
     }
 
     /// What the plan needs to know of the target.
@@ -73,7 +75,7 @@ public struct RestorePlan: Sendable, Equatable {
         case .some(let found):
             if let theirs = RestoreMarker(found.configuration) {
                 if theirs == marker {
-                    action = .resume
+                    action = RestoreFence.isFenced(found.configuration, bucket) ? .restart : .resume
                 } else if options.replaces {
                     action = .replace
                 } else {

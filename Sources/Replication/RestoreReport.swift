@@ -25,7 +25,7 @@ public struct RestoreProgress: Sendable, Hashable {
 public struct RestoreReport: Sendable {
     /// What was planned.
     public var plan: RestorePlan
-    /// The way entries were written: `replay`.
+    /// The way entries were written: `exact` or `replay`.
     public var mode: RestoreOptions.Mode
     /// Why that way.
     public var modeReason: String
@@ -41,7 +41,9 @@ public struct RestoreReport: Sendable {
     public var resumed: UInt64
     /// Entries left out because they have expired.
     public var expired: UInt64
-    /// How often writing had to be resumed.
+    /// Entries left out because the target's history setting has no place for them; a replay leaves that to the server.
+    public var beyondHistory: UInt64
+    /// How often writing had to be resumed, or to begin anew.
     public var interruptions: Int
     /// What the comparison found; nil if none was asked for.
     public var comparison: ComparisonReport?

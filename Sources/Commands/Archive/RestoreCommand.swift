@@ -10,9 +10,11 @@ struct RestoreCommand: CisternCommand {
         commandName: "restore",
         abstract: "Write a bucket from an archive, with the same or with changed settings.",
         discussion: """
-            The bucket gets what it held at the newest consistent revision, or at the point given. Afterwards it is \
-            compared with the archive, entry by entry. A restore that was stopped or killed goes on where it was when \
-            it is run again; until it is finished the bucket says so itself.
+            The bucket gets what it held at the newest consistent revision, or at the point given. Where the server \
+            allows, revisions, times and the next revision are those of the archive (exact), otherwise entries are \
+            published in order and get new ones (replay). Afterwards the bucket is compared with the archive, entry \
+            by entry. A restore that was stopped or killed goes on, or begins anew, when it is run again; until it is \
+            finished the bucket says so itself.
 
             Examples:
               cistern restore orders.cistern

@@ -33,15 +33,20 @@ enum RestoreText {
                 + "\(report.incarnation.cluster.escapedForTerminal)/\(report.incarnation.bucket), "
                 + NumberText.count(report.entries, "entry")
         ]
-        var work = "  wrote \(NumberText.count(report.written, "entry")) by \(report.mode.rawValue)"
+        var work = "  wrote \(NumberText.count(report.written, "entry")) "
+        work += report.mode == .exact ? "exactly, with their revisions and times," : "by \(report.mode.rawValue)"
         work += " in \(NumberText.duration(report.duration))"
         if report.resumed > 0 {
             work += ", \(NumberText.count(report.resumed)) were there from an earlier run"
         }
         lines.append(work)
         if !plan.mapping.isIdentity { lines.append("  keys renamed by \(plan.mapping)".escapedForTerminal) }
+        lines.append("  \(report.mode.rawValue) because \(report.modeReason.escapedForTerminal)")
         if report.expired > 0 {
             lines.append("  left out \(NumberText.count(report.expired, "entry")) whose time was over")
+        }
+        if report.beyondHistory > 0 {
+            lines.append("  left out \(NumberText.count(report.beyondHistory, "entry")) beyond the history setting")
         }
         for change in shown(plan.changes) {
             lines.append("  \(Self.line(change).escapedForTerminal)")
@@ -76,6 +81,7 @@ enum RestoreText {
         case .replace: "is deleted and created again"
         case .fill: "exists and is empty, is filled"
         case .resume: "an unfinished restore of the same, which goes on"
+        case .restart: "an unfinished restore of the same, which is deleted and begins anew"
         }
     }
 }

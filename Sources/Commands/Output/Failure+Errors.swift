@@ -117,7 +117,7 @@ extension Failure {
         case .streamExists: .exists
         case .invalidConfiguration, .unsupported, .streamNotFound, .consumerNotFound, .messageNotFound, .duplicate,
             .subjectsOverlap, .wrongLastSequence, .messageTooLarge, .storeFull, .sealed, .insufficientResources,
-            .streamRecreated, .streamRegressed, .interrupted, .malformedReply, .other:
+            .streamRecreated, .streamRegressed, .interrupted, .restoreFailed, .malformedReply, .other:
             .failed
         }
     }

@@ -23,7 +23,7 @@ struct RestoreDocument: Encodable, Sendable {
     var bucket: String
     var isDryRun: Bool
     var source: Source
-    /// `create`, `replace`, `fill` or `resume`.
+    /// `create`, `replace`, `fill`, `resume` or `restart`.
     var action: String
     var mode: String
     var modeReason: String
@@ -39,6 +39,7 @@ struct RestoreDocument: Encodable, Sendable {
     var written: UInt64?
     var resumed: UInt64?
     var expired: UInt64?
+    var beyondHistory: UInt64?
     var interruptions: Int?
     var durationSeconds: Double?
     var verification: ComparisonDocument?
@@ -73,6 +74,7 @@ struct RestoreDocument: Encodable, Sendable {
         written = report.written
         resumed = report.resumed
         expired = report.expired
+        beyondHistory = report.beyondHistory
         interruptions = report.interruptions
         durationSeconds = report.duration.milliseconds
         verification = report.comparison.map { comparison in

@@ -1,0 +1,238 @@
+import Archive
+import JetStream
+import KVModel
+import KeyValue
+import Replication
+import Synchronization
+import TestSupport
+import Testing
+
+/// What servers do to a restored stream without saying so: each trap has its test.
+@Suite("Traps of exact restores", .serialized)
+struct ExactTrapTests {
+    private static let withTTL = ServerBinary.all.filter { $0.isAtLeast("2.11") }
+
+    @Test("Entries whose TTL is over stay away, and leave no markers", arguments: withTTL, ["file", "memory"])
+    func elapsed(binary: ServerBinary, storage: String) async throws {
+        guard storage == "file" || binary.isAtLeast("2.12") else { return }
+        var rig = try await ExactRig(binary)
+        defer { rig.close() }
+        let before = Timestamp.wallClock()
+        try await rig.server.withClient { client in
+            try client.createBucket("src", history: 5, more: #""allow_msg_ttl":true"#)
+            func put(_ key: String, _ ttl: String) -> RawPut {
+                RawPut(key: Array(key.utf8), headers: [RawHeader("Nats-TTL", ttl)], value: [1])
+            }
+            try client.putMany("src", [put("short.1", "4s"), put("short.2", "4s")])
+            try client.put("src", "stays", "1")
+            try client.putMany(
+                "src",
+                [put("long", "1h"), put("never", "never"), put("later", "12s"), put("short.3", "4s")]
+            )
+        }
+        try await rig.capture()
+        #expect(rig.messages.count == 7 && rig.last == 7)
+        try await eventually("the TTLs to be over") {
+            Timestamp.wallClock() > before.adding(nanoseconds: 4_500_000_000)
+        }
+        let report = try await rig.restore("copy", ["limit-marker-ttl=1h", "storage=\(storage)"])
+        #expect(report.expired == 3)
+        #expect(report.comparison?.isEqual == true)
+        #expect(report.comparison?.expired == 3)
+        let found = try await rig.read("copy")
+        #expect(found.map(\.seq) == [3, 4, 5, 6])
+        #expect(found == rig.messages.filter { (3...6).contains($0.seq) }.map { $0.moved(from: "src", to: "copy") })
+        let info = try await rig.server.withClient { try $0.streamInfo("KV_copy") }
+        #expect(info.lastSequence == 7)
+        #expect(info.configuration.contains("subject_delete_marker_ttl"))
+        // What has time left dies when it would have, and leaves the marker that the new settings ask for.
+        let fixed = rig
+        try await eventually("the later one to die") {
+            try await fixed.read("copy").contains {
+                $0.seq == 8 && $0.headerList.contains(RawHeader("Nats-Marker-Reason", "MaxAge"))
+            }
+        }
+        #expect(Timestamp.wallClock() > before.adding(nanoseconds: 11_900_000_000))
+        #expect(try await rig.read("copy").map(\.seq) == [3, 4, 5, 8])
+    }
+
+    @Test("Entries older than a shorter max_age stay away, the next revision stays", arguments: ServerBinary.all)
+    func shorterAge(binary: ServerBinary) async throws {
+        var rig = try await ExactRig(binary)
+        defer { rig.close() }
+        try await rig.prepare(500)
+        let captured = Timestamp.wallClock()
+        try await eventually("the entries to be old") {
+            Timestamp.wallClock() > captured.adding(nanoseconds: 1_100_000_000)
+        }
+        var settings = ["ttl=1s"]
+        if binary.isAtLeast("2.11") { settings.append("limit-marker-ttl=1h") }
+        let report = try await rig.restore("copy", settings)
+        #expect(report.written == 0)
+        #expect(report.expired == report.entries)
+        let last = rig.last
+        let next = try await rig.server.withClient { try $0.put("copy", "k", "v") }
+        #expect(next == last + 1)
+    }
+
+    @Test("TTL headers that nobody heeded stay without effect, even where they are over or malformed")
+    func unheeded() async throws {
+        let old = try ServerBinary.named("2.10.26")
+        var rig = try await ExactRig(old)
+        try await rig.server.withClient { client in
+            try client.createBucket("src", history: 5)
+            for (key, ttl) in [("a", "1"), ("b", "soon"), ("c", "-5"), ("d", "1h")] {
+                let put = RawPut(key: Array(key.utf8), headers: [RawHeader("Nats-TTL", ttl)], value: [1])
+                try client.putMany("src", [put])
+            }
+        }
+        try await rig.capture()
+        let captured = Timestamp.wallClock()
+        try await eventually("the TTL to be over") {
+            Timestamp.wallClock() > captured.adding(nanoseconds: 1_100_000_000)
+        }
+        let messages = rig.messages
+        for binary in ServerBinary.all where binary.isAtLeast("2.10") {
+            let server = try await ServerProcess.start(binary)
+            defer { server.close() }
+            for storage in ["file", "memory"] where storage == "file" || binary.isAtLeast("2.12") {
+                let report = try await rig.restore("copy", url: server.url, ["storage=\(storage)"])
+                #expect(report.comparison?.isEqual == true, "\(binary) \(storage)")
+                let found = try await server.withClient { client in
+                    let found = try client.getAllMessages("KV_copy")
+                    try client.deleteStream("KV_copy")
+                    return found
+                }
+                let expected = messages.map { $0.moved(from: "src", to: "copy") }
+                #expect(found == expected, "\(binary) \(storage)")
+            }
+        }
+        rig.close()
+    }
+
+    @Test(
+        "Settings that an older server does not know are left out, the entries are exact",
+        arguments: ServerBinary.all
+    )
+    func otherVersion(binary: ServerBinary) async throws {
+        var rig = try await ExactRig(try ServerBinary.newest)
+        defer { rig.close() }
+        try await rig.server.withClient { client in
+            try client.createBucket(
+                "src",
+                history: 3,
+                more: #""compression":"s2","metadata":{"a":"b"},"allow_msg_ttl":true,"allow_atomic":true,"#
+                    + #""allow_batched":true,"subject_delete_marker_ttl":3600000000000,"max_age":86400000000000"#
+            )
+            try client.putMany("src", BucketGenerator(entries: 300, seed: 4).puts())
+        }
+        try await rig.capture()
+        let server = try await ServerProcess.start(binary)
+        defer { server.close() }
+        let report = try await rig.restore("copy", url: server.url)
+        #expect(report.comparison?.isEqual == true)
+        let found = try await server.withClient { try $0.getAllMessages("KV_copy") }
+        let expected = rig.messages.map { $0.moved(from: "src", to: "copy") }
+        #expect(found == expected)
+        let known = try await server.withClient { try $0.streamInfo("KV_copy").configuration }
+        for (field, since) in [("allow_msg_ttl", "2.11"), ("allow_atomic", "2.12"), ("allow_batched", "2.14")] {
+            #expect(report.plan.leftOut.contains(field) == !binary.isAtLeast(since), "\(field)")
+            #expect(known.contains(field) == binary.isAtLeast(since), "\(field): \(known)")
+        }
+    }
+
+    @Test("What the server refuses at the end leaves nothing", arguments: ServerBinary.all, ["file", "memory"])
+    func refused(binary: ServerBinary, storage: String) async throws {
+        guard storage == "file" || binary.isAtLeast("2.12") else { return }
+        var rig = try await ExactRig(binary)
+        defer { rig.close() }
+        try await rig.prepare(300)
+        await #expect("\(binary)") {
+            try await rig.restore("copy", ["replicas=3", "storage=\(storage)"])
+        } throws: {
+            "\($0)".contains("replicas > 1")
+        }
+        #expect(try await rig.streams() == ["KV_src"])
+    }
+
+    @Test("Entries beyond max-bytes are refused before anything is made", arguments: ServerBinary.all)
+    func tooMuch(binary: ServerBinary) async throws {
+        var rig = try await ExactRig(binary)
+        defer { rig.close() }
+        try await rig.prepare(300)
+        await #expect { try await rig.restore("copy", ["max-bytes=20KiB"]) } throws: {
+            ($0 as? ReplicationError)?.code == .targetRefuses && "\($0)".contains("max-bytes")
+        }
+        await #expect { try await rig.restore("copy", ["max-value-size=100"]) } throws: {
+            ($0 as? ReplicationError)?.code == .targetRefuses && "\($0)".contains("max-value-size")
+        }
+        #expect(try await rig.streams() == ["KV_src"])
+    }
+
+    @Test("Subjects that another stream takes are found, and a later run puts it right", arguments: ServerBinary.all)
+    func overlap(binary: ServerBinary) async throws {
+        var rig = try await ExactRig(binary)
+        defer { rig.close() }
+        try await rig.prepare(300)
+        try await rig.server.withClient { try $0.createStream(#"{"name":"other","subjects":["$KV.copy.a.>"]}"#) }
+        await #expect { try await rig.restore("copy") } throws: { "\($0)".contains("10065") }
+        let left = try await rig.server.withClient { try $0.streamInfo("KV_copy").configuration }
+        #expect(left.contains("incomplete") && !left.contains("$KV.copy.>"), "\(left)")
+        try await rig.server.withClient { try $0.deleteStream("other") }
+        let report = try await rig.restore("copy")
+        #expect(report.plan.action == .restart)
+        try await rig.expectExact("copy")
+    }
+
+    @Test("Nobody can write into what is not finished", arguments: ServerBinary.all, ["file", "memory"])
+    func fenced(binary: ServerBinary, storage: String) async throws {
+        guard storage == "file" || binary.isAtLeast("2.12") else { return }
+        var rig = try await ExactRig(binary)
+        defer { rig.close() }
+        try await rig.prepare(3000)
+        let intruder = Intruder(port: rig.server.port)
+        let report = try await rig.restore("copy", ["storage=\(storage)"], change: { _ in }) { _ in intruder.attempt() }
+        #expect(report.comparison?.isEqual == true)
+        #expect(intruder.refused > 0)
+        #expect(intruder.stored == 0)
+        try await rig.expectExact("copy")
+    }
+}
+
+/// Tries to write into a bucket while it is restored.
+private final class Intruder: Sendable {
+    private let port: Int
+    private let counts = Mutex((stored: 0, refused: 0))
+
+    init(port: Int) {
+        self.port = port
+    }
+
+    var stored: Int { counts.withLock { $0.stored } }
+    var refused: Int { counts.withLock { $0.refused } }
+
+    func attempt() {
+        guard refused < 40 else { return }
+        do {
+            let client = try RawNATS(port: port, timeout: 5)
+            defer { client.close() }
+            try client.put("copy", "intruder", "value")
+            counts.withLock { $0.stored += 1 }
+        } catch {
+            counts.withLock { $0.refused += 1 }
+        }
+    }
+}
+
+extension RawMessage {
+    /// The same entry under another bucket's name.
+    func moved(from source: String, to target: String) -> RawMessage {
+        RawMessage(
+            seq: seq,
+            subject: Array("$KV.\(target).".utf8) + key(in: source),
+            headers: headers,
+            data: data,
+            time: time
+        )
+    }
+}
