@@ -25,7 +25,9 @@ public struct ArchiveSummary: Sendable {
         public let storedBytes: Int
         /// How far the archive follows it.
         public let checkpoint: Checkpoint?
-        /// The revision from which on every state can be read; before it, a prune left only points. 0 if there was none.
+        /// The revision from which on every state can be read; 0 if no prune has dropped anything.
+        ///
+        /// Before it, only the points that were kept can be read.
         public let exactFrom: Revision
         /// The configurations observed, oldest first.
         public let configurations: [ConfigurationRecord]

@@ -98,20 +98,22 @@ struct CareTests {
     private static func checkPoints(_ archive: String) async throws {
         struct Shown: Decodable {
             struct Bucket: Decodable {
-                var exact_from: UInt64
+                var exactFrom: UInt64
                 var points: [Point]
             }
             struct Point: Decodable {
                 var revision: UInt64
-                var held_entries: Int?
+                var heldEntries: Int?
             }
             var buckets: [Bucket]
         }
         let json = try await CisternProcess.run(["show", archive, "--json"])
-        let bucket = try #require(try JSONDecoder().decode(Shown.self, from: Data(json.outputText.utf8)).buckets.first)
-        #expect(bucket.exact_from == 2400)
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        let bucket = try #require(try decoder.decode(Shown.self, from: Data(json.outputText.utf8)).buckets.first)
+        #expect(bucket.exactFrom == 2400)
         #expect(bucket.points.map(\.revision) == [600, 2400, 2450])
-        #expect(bucket.points.map { $0.held_entries != nil } == [true, true, false])
+        #expect(bucket.points.map { $0.heldEntries != nil } == [true, true, false])
         let text = try await CisternProcess.run(["show", archive]).outputText
         #expect(text.contains("every revision from 2400 on, before it only points"))
     }

@@ -130,7 +130,10 @@ struct ShowCommand: CisternCommand {
         }
         if bucket.checkpoint?.consistentRevision != nil {
             let from = bucket.exactFrom
-            fields.add("Restorable", from == 0 ? "every revision" : "every revision from \(from) on, before it only points")
+            fields.add(
+                "Restorable",
+                from == 0 ? "every revision" : "every revision from \(from) on, before it only points"
+            )
         }
         for tag in bucket.tags {
             let note = tag.note.isEmpty ? "" : ": \(tag.note)"
