@@ -36,10 +36,10 @@ extension ArchiveReader {
                     }
                 }
             }
-            guard mayContain, let kept = try snapshot.entries(of: key, in: row, incarnation, through: revision) else {
+            guard mayContain, let run = try snapshot.entries(of: key, in: row, incarnation, through: revision) else {
                 continue
             }
-            try snapshot.run(kept, of: incarnation, after: 0).forEachEntry { entries.append(Entry($0)) }
+            try run.forEachEntry { entries.append(Entry($0)) }
         }
         return entries
     }
@@ -106,7 +106,7 @@ extension ArchiveSnapshot {
         in row: SegmentRow,
         _ incarnation: Incarnation,
         through revision: Revision
-    ) throws -> KeptSegment? {
+    ) throws -> DecodedRun? {
         let segment = try read { try $0.columns(of: row, incarnation) }
         guard
             let wanted = (0..<segment.keys.count).first(where: { index in
@@ -118,6 +118,14 @@ extension ArchiveSnapshot {
         where segment.keyReferences[index] == UInt32(wanted) && segment.revisions[index] <= revision {
             kept.insert(index)
         }
-        return kept.isEmpty ? nil : kept
+        guard !kept.isEmpty else { return nil }
+        return DecodedRun(
+            kept,
+            segment,
+            values: try read { try $0.values(of: row, incarnation) },
+            of: incarnation,
+            path: path,
+            after: 0
+        )
     }
 }

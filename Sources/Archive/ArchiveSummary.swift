@@ -25,6 +25,10 @@ public struct ArchiveSummary: Sendable {
         public let storedBytes: Int
         /// How far the archive follows it.
         public let checkpoint: Checkpoint?
+        /// The revision from which on every state can be read; 0 if no prune has dropped anything.
+        ///
+        /// Before it, only the points that were kept can be read.
+        public let exactFrom: Revision
         /// The configurations observed, oldest first.
         public let configurations: [ConfigurationRecord]
         /// Its tags, by revision.
@@ -65,6 +69,14 @@ public struct SegmentSummary: Sendable, Equatable {
     public let digest: String
 }
 
+/// One consistent point, at a glance.
+public struct PointSummary: Sendable, Equatable {
+    /// The point.
+    public let point: ConsistentPoint
+    /// How many entries are written down of it, because a prune dropped others; nil where it dropped none.
+    public let heldEntries: Int?
+}
+
 extension ArchiveReader {
     /// What the archive holds, at one point.
     public func summary() throws -> ArchiveSummary {
@@ -99,6 +111,21 @@ extension ArchiveReader {
         }
     }
 
+    /// The revisions at which the archive was proved to hold the bucket exactly, in order.
+    public func points(of id: IncarnationID) throws -> [PointSummary] {
+        try read { db in
+            let incarnation = try db.incarnation(id)
+            let exactFrom = try db.soundCheckpoint(incarnation)?.exactFrom ?? 0
+            return try db.points(id).map { stored in
+                guard stored.digest == stored.expectedDigest(incarnation) else {
+                    throw ArchiveError(.corrupt("a point of bucket \(incarnation.bucket) is not what was written"))
+                }
+                let isKept = stored.point.revision <= exactFrom
+                return PointSummary(point: stored.point, heldEntries: isKept ? Int(stored.entries) : nil)
+            }
+        }
+    }
+
     private static func bucket(_ incarnation: Incarnation, _ db: Database) throws -> ArchiveSummary.Bucket {
         let sql = """
             SELECT count(*), coalesce(sum(entry_count), 0), coalesce(sum(raw_size), 0),
@@ -108,6 +135,7 @@ extension ArchiveReader {
         guard let row = try db.rows(sql, [incarnation.id.rawValue]).first else {
             throw ArchiveError(.corrupt("the segments cannot be counted"))
         }
+        let stored = try db.checkpoint(incarnation.id)
         return ArchiveSummary.Bucket(
             incarnation: incarnation,
             segments: Int(try row.integer(0)),
@@ -118,7 +146,8 @@ extension ArchiveReader {
             lastTime: try row.optional(7, row.time),
             rawBytes: Int(try row.integer(2)),
             storedBytes: Int(try row.integer(3)),
-            checkpoint: try db.checkpoint(incarnation.id)?.checkpoint,
+            checkpoint: stored?.checkpoint,
+            exactFrom: stored?.exactFrom ?? 0,
             configurations: try db.configurations(incarnation.id).map(\.record),
             tags: try db.tags(incarnation.id)
         )

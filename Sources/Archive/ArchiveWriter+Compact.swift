@@ -74,18 +74,25 @@ extension ArchiveWriter {
         _ limits: SegmentBuilder.Limits
     ) throws -> EncodedSegment? {
         guard window.entries > 0 else { return nil }
+        let segments = try window.rows.map { row in try read { try $0.columnsAndValues(of: row, incarnation) } }
+        // Large values, revisions of one document for the most part, are packed together anew.
+        let bytes = segments.map(\.columns.valueBytes).reduce(into: (all: 0, large: 0)) { sum, part in
+            sum.all += part.all
+            sum.large += part.large
+        }
         var builder = SegmentBuilder(limits: limits)
         var belonging = belonging
-        for row in window.rows {
-            var kept = KeptSegment(row)
-            let run = try read { db in
-                let (segment, values) = try db.columnsAndValues(of: row, incarnation)
-                for index in 0..<segment.count where belonging.contains(ascending: segment.revisions[index]) {
-                    kept.insert(index)
-                }
-                return DecodedRun(kept, segment, values: values, of: incarnation, path: path, after: 0)
+        for (row, segment) in zip(window.rows, segments) {
+            let kept = segment.columns.revisions.map { belonging.contains(ascending: $0) }
+            do {
+                try builder.append(
+                    segment.columns,
+                    segment.values,
+                    reusesBlocks: bytes.large * 2 <= bytes.all
+                ) { kept[$0] }
+            } catch let error as SegmentDamage {
+                throw row.damage(incarnation, error).naming(path)
             }
-            try run.forEachEntry { try builder.append($0) }
         }
         return try builder.encode()
     }

@@ -100,26 +100,38 @@ struct ByteStrings: Sendable {
 
     /// Reads sorted strings of which each says how many bytes it shares with its predecessor.
     init(prefixCompressed input: UnsafeRawBufferPointer, count: Int) throws(SegmentDamage) {
+        // The first pass checks and measures, the second copies.
         var reader = ByteReader(input)
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(input.count)
+        var places: [(shared: Int, rest: Range<Int>)] = []
+        places.reserveCapacity(count)
         var ends: [Int] = []
         ends.reserveCapacity(count)
-        var previous = 0..<0
+        var end = 0
+        var previous = 0
         for _ in 0..<count {
-            let shared = try reader.count(limit: previous.count, "a shared prefix")
+            let shared = try reader.count(limit: previous, "a shared prefix")
             let rest = try reader.count(limit: SegmentFormat.maximumKeyBytes - shared, "a key's length")
-            let start = bytes.count
-            guard start + shared + rest <= SegmentFormat.maximumColumnBytes else {
-                throw SegmentDamage("keys are too long")
-            }
-            for offset in 0..<shared { bytes.append(bytes[previous.lowerBound + offset]) }
-            bytes.append(contentsOf: try reader.take(rest))
-            previous = start..<bytes.count
-            ends.append(bytes.count)
+            previous = shared + rest
+            end += previous
+            guard end <= SegmentFormat.maximumColumnBytes else { throw SegmentDamage("keys are too long") }
+            _ = try reader.take(rest)
+            places.append((shared, reader.position - rest..<reader.position))
+            ends.append(end)
         }
         guard reader.isAtEnd else { throw SegmentDamage("there are more keys than declared") }
-        self.bytes = bytes
+        bytes = [UInt8](unsafeUninitializedCapacity: end) { output, initialized in
+            let output = UnsafeMutableRawBufferPointer(output)
+            var before = 0
+            for (shared, rest) in places {
+                let start = initialized
+                output[start..<start + shared].copyBytes(
+                    from: UnsafeRawBufferPointer(rebasing: output[before..<before + shared])
+                )
+                output[start + shared..<start + shared + rest.count].copyBytes(from: input.part(rest))
+                before = start
+                initialized = start + shared + rest.count
+            }
+        }
         self.ends = ends
     }
 

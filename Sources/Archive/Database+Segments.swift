@@ -70,6 +70,14 @@ extension Database {
         }
     }
 
+    /// The values of a segment, still packed.
+    func values(of row: SegmentRow, _ incarnation: Incarnation) throws -> StoredValues {
+        let stored = try checked([.values], of: row, incarnation)[0]
+        return try row.naming(incarnation) {
+            StoredValues(bytes: stored, cipher: try cipher(of: row, incarnation))
+        }
+    }
+
     /// The key filter of a segment.
     func keyFilter(of row: SegmentRow, _ incarnation: Incarnation) throws -> Data {
         let stored = try checked([.keyFilter], of: row, incarnation)[0]

@@ -115,19 +115,35 @@ extension SegmentBuilder {
     /// Whole values in blocks, each compressed by itself, and the table that finds them.
     private func packValues() throws -> (bytes: [UInt8], sizes: [Int], table: [UInt8]) {
         // Revisions of a large value lie further apart than a small block reaches: they get one block, and a window to it.
-        let isMostlyLarge = largeBytes > values.count / 2
+        let isMostlyLarge = packedBlocks.isEmpty && largeBytes > values.count / 2
         let blockBytes = isMostlyLarge ? max(limits.valueBlockBytes, values.count) : limits.valueBlockBytes
         let compressor = try Compressor(level: limits.valueLevel, isLongDistance: isMostlyLarge)
         var bytes: [UInt8] = []
         bytes.reserveCapacity(values.count / 2 + limits.valueBlockBytes)
         var table: [UInt8] = []
         var sizes: [Int] = []
+        func add(_ entries: Int, _ size: Int, _ coding: SegmentFormat.Coding, _ stored: Int) {
+            table.appendVarint(UInt64(entries))
+            table.appendVarint(UInt64(size))
+            table.append(coding.rawValue)
+            table.appendVarint(UInt64(stored))
+            sizes.append(stored)
+        }
         var start = 0
         var first = 0
+        var rest = packedBlocks[...]
         while first < valueLengths.count {
+            if let block = rest.first, block.first == first {
+                bytes.append(contentsOf: block.bytes)
+                add(block.entries, block.size, block.coding, block.bytes.count)
+                first += block.entries
+                rest.removeFirst()
+                continue
+            }
+            let end = rest.first?.first ?? valueLengths.count
             var next = first
             var size = 0
-            while next < valueLengths.count, size < blockBytes {
+            while next < end, size < blockBytes {
                 let length = Int(valueLengths[next])
                 // A large value gets a block of its own.
                 if size > 0, length >= blockBytes { break }
@@ -136,11 +152,7 @@ extension SegmentBuilder {
             }
             let stored = bytes.count
             let coding = try Self.pack(values, start..<start + size, into: &bytes, with: compressor)
-            table.appendVarint(UInt64(next - first))
-            table.appendVarint(UInt64(size))
-            table.append(coding.rawValue)
-            table.appendVarint(UInt64(bytes.count - stored))
-            sizes.append(bytes.count - stored)
+            add(next - first, size, coding, bytes.count - stored)
             start += size
             first = next
         }

@@ -47,6 +47,16 @@ public struct SegmentBuilder: Sendable {
         }
     }
 
+    /// The values of consecutive entries, as another segment has them packed.
+    struct PackedBlock: Sendable {
+        /// The first of these entries.
+        let first: Int
+        let entries: Int
+        let size: Int
+        let coding: SegmentFormat.Coding
+        let bytes: [UInt8]
+    }
+
     let limits: Limits
     var keys: ByteDictionary
     var keyReferences: [UInt32] = []
@@ -58,6 +68,8 @@ public struct SegmentBuilder: Sendable {
     var headerReferences: [UInt32] = []
     var valueLengths: [UInt32] = []
     var values: [UInt8] = []
+    /// Blocks of values that are packed already; their values are not among `values`.
+    private(set) var packedBlocks: [PackedBlock] = []
     /// Bytes of keys, header blocks and values, as the source sent them.
     public private(set) var rawBytes = 0
     /// Bytes of the large values among them.
@@ -88,14 +100,33 @@ public struct SegmentBuilder: Sendable {
     /// Throws `.invalid` for an entry that does not follow, or whose key, header block or value is larger than the
     /// format takes (64 KiB, 64 MiB, 256 MiB), and for a builder that holds as many entries as a segment may.
     public mutating func append(_ entry: EntryView) throws(ArchiveError) {
+        try append(entry, valueCount: entry.value.count)
+        values.append(contentsOf: entry.value)
+    }
+
+    /// Takes over the values of the entries that come next, packed; the entries are then copied in without them.
+    mutating func append(packed stored: [UInt8], of block: DecodedSegment.ValueBlock) {
+        packedBlocks.append(
+            PackedBlock(
+                first: revisions.count,
+                entries: block.entries.count,
+                size: block.size,
+                coding: block.coding,
+                bytes: stored
+            )
+        )
+    }
+
+    /// Copies all of an entry in but its value, which has this length.
+    mutating func append(_ entry: EntryView, valueCount: Int) throws(ArchiveError) {
         guard entry.revision > (revisions.last ?? 0), entry.revision <= UInt64(Int64.max) else {
             throw ArchiveError(.invalid("revision \(entry.revision) does not follow \(revisions.last ?? 0)"))
         }
         guard entry.key.count <= SegmentFormat.maximumKeyBytes,
             entry.headers.count <= SegmentFormat.maximumHeaderBytes,
-            entry.value.count <= SegmentFormat.maximumValueBytes
+            valueCount <= SegmentFormat.maximumValueBytes
         else { throw ArchiveError(.invalid("revision \(entry.revision) is larger than a segment can hold")) }
-        let size = entry.key.count + entry.headers.count + entry.value.count
+        let size = entry.key.count + entry.headers.count + valueCount
         guard revisions.count < SegmentFormat.maximumEntries, rawBytes + size <= SegmentFormat.maximumColumnBytes else {
             throw ArchiveError(.invalid("the segment is full before revision \(entry.revision)"))
         }
@@ -105,9 +136,8 @@ public struct SegmentBuilder: Sendable {
         operations.append(entry.operation.rawValue)
         let header = entry.headers.isEmpty ? 0 : headers.insert(entry.headers) + 1
         headerReferences.append(UInt32(truncatingIfNeeded: header))
-        valueLengths.append(UInt32(truncatingIfNeeded: entry.value.count))
-        values.append(contentsOf: entry.value)
+        valueLengths.append(UInt32(truncatingIfNeeded: valueCount))
         rawBytes += size
-        if entry.value.count >= SegmentFormat.largeValueBytes { largeBytes += entry.value.count }
+        if valueCount >= SegmentFormat.largeValueBytes { largeBytes += valueCount }
     }
 }

@@ -86,19 +86,40 @@ extension Timestamp: CustomStringConvertible {
             ofDay += 86_400
         }
         let (year, month, dayOfMonth) = Self.date(days: day)
-        var text = padded(year, 4) + "-" + padded(month, 2) + "-" + padded(dayOfMonth, 2)
-        text += "T" + padded(ofDay / 3600, 2) + ":" + padded(ofDay / 60 % 60, 2) + ":" + padded(ofDay % 60, 2)
-        if rest > 0 {
-            var digits = padded(rest, 9)
-            while digits.last == "0" { digits.removeLast() }
-            text += "." + digits
+        // 64 bits of nanoseconds end in the year 2262: 30 characters are the most.
+        return String(unsafeUninitializedCapacity: 30) { buffer in
+            var count = 0
+            func append(_ character: Unicode.Scalar) {
+                buffer[count] = UInt8(truncatingIfNeeded: character.value)
+                count += 1
+            }
+            func append(_ number: Int64, digits: Int) {
+                var number = number
+                for position in (count..<count + digits).reversed() {
+                    buffer[position] = UInt8(truncatingIfNeeded: 48 + number % 10)
+                    number /= 10
+                }
+                count += digits
+            }
+            append(year, digits: 4)
+            append("-")
+            append(month, digits: 2)
+            append("-")
+            append(dayOfMonth, digits: 2)
+            append("T")
+            append(ofDay / 3600, digits: 2)
+            append(":")
+            append(ofDay / 60 % 60, digits: 2)
+            append(":")
+            append(ofDay % 60, digits: 2)
+            if rest > 0 {
+                append(".")
+                append(rest, digits: 9)
+                while buffer[count - 1] == 48 { count -= 1 }
+            }
+            append("Z")
+            return count
         }
-        return text + "Z"
-    }
-
-    private func padded(_ number: Int64, _ width: Int) -> String {
-        let digits = String(number)
-        return String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
 }
 

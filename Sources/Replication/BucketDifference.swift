@@ -1,31 +1,4 @@
-public import Archive
-import Crypto
-import JetStream
 public import KVModel
-public import KeyValue
-
-/// The value of a key on one side of a comparison, without its bytes.
-public struct ValueState: Sendable, Hashable {
-    /// The revision.
-    public var revision: Revision
-    /// When it was stored.
-    public var time: Timestamp
-    /// Its size in bytes.
-    public var size: Int
-    /// SHA-256, the first half.
-    let digest: [UInt64]
-
-    init(_ entry: EntryView) {
-        revision = entry.revision
-        time = entry.time
-        size = entry.value.count
-        var hash = SHA256()
-        hash.update(bufferPointer: entry.value)
-        digest = hash.finalize().withUnsafeBytes { bytes in
-            [bytes.loadUnaligned(as: UInt64.self), bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)]
-        }
-    }
-}
 
 /// How one key differs between two states.
 public struct KeyDifference: Sendable, Hashable {
@@ -50,87 +23,95 @@ public struct KeyDifference: Sendable, Hashable {
     public var kind: Kind { old == nil ? .added : new == nil ? .removed : .changed }
 }
 
-/// What differs between two states of a bucket, or of two buckets, key by key: pure.
+/// What differs between two states of a bucket, or of two buckets, key by key, in the order of the keys: pure.
 ///
-/// Memory grows with the number of keys, never with their values: of those a digest is held.
-public struct BucketDifference: Sendable {
-    /// The keys that differ, sorted.
-    public let differences: [KeyDifference]
+/// The differences are found anew whenever they are iterated, and never held.
+public struct BucketDifference: Sendable, Sequence {
+    /// Keys that only the second has.
+    public private(set) var added = 0
+    /// Keys whose values differ.
+    public private(set) var changed = 0
+    /// Keys that only the first has.
+    public private(set) var removed = 0
     /// Keys with the same value on both sides.
-    public let equal: Int
+    public private(set) var equal = 0
     /// Of these, keys that have another revision: they were written again, or restored.
-    public let rewritten: Int
+    public private(set) var rewritten = 0
+    private let old: ValueTable
+    private let new: ValueTable
 
     /// Compares the values of keys.
-    public init(from old: [Key: ValueState], to new: [Key: ValueState]) {
-        var differences: [KeyDifference] = []
-        var (equal, rewritten) = (0, 0)
-        for (key, left) in old {
-            let right = new[key]
-            if let right, right.size == left.size, right.digest == left.digest {
+    public init(from old: consuming ValueTable, to new: consuming ValueTable) {
+        old.sort()
+        new.sort()
+        self.old = old
+        self.new = new
+        var pairs = Pairs(self.old, self.new)
+        while let pair = pairs.next() {
+            switch (pair.old.flatMap(self.old.state), pair.new.flatMap(self.new.state)) {
+            case (let left?, let right?) where left.isSameValue(as: right):
                 equal += 1
-                if right.revision != left.revision { rewritten += 1 }
-            } else {
-                differences.append(KeyDifference(key: key, old: left, new: right))
+                if left.revision != right.revision { rewritten += 1 }
+            case (_?, _?): changed += 1
+            case (nil, _): added += 1
+            case (_, nil): removed += 1
             }
         }
-        for (key, right) in new where old[key] == nil {
-            differences.append(KeyDifference(key: key, old: nil, new: right))
-        }
-        self.differences = differences.sorted { $0.key < $1.key }
-        self.equal = equal
-        self.rewritten = rewritten
-    }
-}
-
-/// One side of a comparison: an archived state, or a live bucket.
-public enum DifferenceSide: Sendable {
-    /// An archived state of `HistoryMode.latest`.
-    case archived(BucketState)
-    /// A live bucket; only these keys count, all if there are none.
-    case live(Bucket, filter: [KeyPattern])
-
-    /// The values of all keys, without their bytes.
-    public func values() async throws -> [Key: ValueState] {
-        var found: [Key: ValueState] = [:]
-        switch self {
-        case .archived(let state):
-            var cursor = state.makeCursor()
-            while let run = try cursor.next() {
-                try run.forEachEntry { found[Key(bytes: Array($0.key))] = ValueState($0) }
-            }
-        case .live(let bucket, let filter):
-            var options = WatchOptions()
-            options.start = .lastPerSubject
-            if !filter.isEmpty { options.patterns = filter }
-            try await bucket.watch(options).readToEnd { entry in
-                // A key that changes while it is read comes again.
-                found[Key(bytes: Array(entry.key))] = entry.operation == .put ? ValueState(entry) : nil
-            }
-        }
-        return found
     }
 
-    /// The bytes of some values; what a live bucket does not hold any more is left out.
-    ///
-    /// The caller bounds their sum, which is held in memory.
-    public func bytes(of values: [Key: ValueState]) async throws -> [Key: [UInt8]] {
-        var found: [Key: [UInt8]] = [:]
-        guard let first = values.values.map(\.revision).min() else { return [:] }
-        switch self {
-        case .archived(let state):
-            var cursor = state.makeCursor(after: first - 1)
-            while found.count < values.count, let run = try cursor.next() {
-                try run.forEachEntry { entry in
-                    let key = Key(bytes: Array(entry.key))
-                    if values[key]?.revision == entry.revision { found[key] = Array(entry.value) }
-                }
-            }
-        case .live(let bucket, _):
-            for (key, value) in values {
-                if let entry = try await bucket.get(key, at: value.revision) { found[key] = entry.value }
-            }
+    /// Whether nothing differs.
+    public var isEmpty: Bool { added + changed + removed == 0 }
+
+    /// The keys that differ, sorted.
+    public func makeIterator() -> Iterator { Iterator(old, new) }
+
+    /// Goes through the keys that differ.
+    public struct Iterator: IteratorProtocol {
+        private let old: ValueTable
+        private let new: ValueTable
+        private var pairs: Pairs
+
+        init(_ old: ValueTable, _ new: ValueTable) {
+            self.old = old
+            self.new = new
+            pairs = Pairs(old, new)
         }
-        return found
+
+        /// The next key that differs; nil after the last.
+        public mutating func next() -> KeyDifference? {
+            while let pair = pairs.next() {
+                let (left, right) = (pair.old.flatMap(old.state), pair.new.flatMap(new.state))
+                if let left, let right, left.isSameValue(as: right) { continue }
+                guard let key = pair.old.map(old.key) ?? pair.new.map(new.key) else { continue }
+                return KeyDifference(key: key, old: left, new: right)
+            }
+            return nil
+        }
+    }
+
+    /// Goes through two sorted tables, key by key.
+    private struct Pairs {
+        private let old: ValueTable
+        private let new: ValueTable
+        private var nextOld = 0
+        private var nextNew = 0
+
+        init(_ old: ValueTable, _ new: ValueTable) {
+            self.old = old
+            self.new = new
+        }
+
+        /// Where the next key stands in each table.
+        mutating func next() -> (old: Int?, new: Int?)? {
+            let hasOld = nextOld < old.count
+            let hasNew = nextNew < new.count
+            guard hasOld || hasNew else { return nil }
+            let order = hasOld && hasNew ? old.order(nextOld, new, nextNew) : hasOld ? -1 : 1
+            defer {
+                if order <= 0 { nextOld += 1 }
+                if order >= 0 { nextNew += 1 }
+            }
+            return (order <= 0 ? nextOld : nil, order >= 0 ? nextNew : nil)
+        }
     }
 }

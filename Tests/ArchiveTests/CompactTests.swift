@@ -39,6 +39,55 @@ func compactKeepsEverything(seed: Int) throws {
     }
 }
 
+@Test("A merge of segments that are each alike in themselves takes no more room", arguments: [false, true])
+func compactionNeverGrows(isEncrypted: Bool) throws {
+    let archive = try TestArchive()
+    let key = isEncrypted ? try ArchiveKey.random() : nil
+    var random = SeededGenerator(seed: 8)
+    // Each segment's values are cut from bytes of its own: they pack well with each other, and with no others.
+    var entries: [Entry] = []
+    for _ in 0..<10 {
+        let pool = random.bytes(33_000)
+        for _ in 0..<300 {
+            let start = Int.random(in: 0..<32_000, using: &random)
+            let number = entries.count + 1
+            entries.append(
+                Entry(
+                    revision: Revision(number),
+                    time: Timestamp(nanoseconds: Int64(number)),
+                    operation: .put,
+                    key: Key("key.\(number % 200)"),
+                    value: Array(pool[start..<start + 900])
+                )
+            )
+        }
+    }
+    let writer = try ArchiveWriter.open(path: archive.path, createIfMissing: true, key: key)
+    let bucket = try BucketName("orders")
+    let incarnation = try writer.incarnation(cluster: "east", bucket: bucket, created: "2026-11-01T12:00:00Z")
+    let last = Checkpoint(
+        resumeRevision: Revision(entries.count),
+        consistentRevision: Revision(entries.count),
+        consistentTime: Timestamp(nanoseconds: Int64(entries.count)),
+        updated: Timestamp(nanoseconds: Int64(entries.count))
+    )
+    let segments = try TestArchive.segments(entries, perSegment: 300, valueBlockBytes: 256 << 10)
+    try writer.commit(segments, incarnation.id, checkpoint: last)
+    let report = try writer.compact(limits: SegmentBuilder.Limits(valueBlockBytes: 256 << 10))
+    #expect(report.buckets[0].segmentsAfter == 1)
+    // Packed anew they would: all values end to end, cut into blocks, are less alike.
+    let anew = try TestArchive.segments(entries, perSegment: entries.count, valueBlockBytes: 256 << 10)
+    let before = segments.reduce(0) { $0 + $1.storedSize }
+    #expect(anew[0].storedSize > before)
+    let stored = try writer.reader().segments(of: incarnation.id).reduce(0) { $0 + $1.storedBytes }
+    #expect(stored < before)
+    try writer.close()
+    let reader = try ArchiveReader.open(path: archive.path, key: key)
+    #expect(try reader.verify().problems == [])
+    let state = try reader.state(of: incarnation.id, at: Revision(entries.count), historyMode: .full)
+    #expect(try TestArchive.entries(state) == entries)
+}
+
 @Test("Commits go on between the steps of a compaction")
 func commitsDuringCompaction() throws {
     let archive = try TestArchive()

@@ -24,6 +24,17 @@ struct OutputTests {
         #expect(table.lines() == ["KEY", "a\\nb\\u{1B}[31m"])
     }
 
+    @Test("A table that is made twice looks like one that is held")
+    func layout() {
+        let columns: [Table.Column] = [.text("Key"), .number("Size")]
+        let rows = [["a", "1,000"], ["é日.long", "2"], ["b"]]
+        var table = Table(columns)
+        for row in rows { table.add(row) }
+        var layout = TableLayout(columns)
+        for row in rows { layout.fit(row) }
+        #expect([layout.heading(isColored: false)] + rows.map(layout.line) == table.lines())
+    }
+
     @Test("Fields align their values")
     func fields() {
         var fields = FieldList()
@@ -60,7 +71,9 @@ struct OutputTests {
         "Values are text where they are text, on one line, cut in the middle",
         arguments: [
             (Array("hello".utf8), 40, "hello"), ([], 40, ""), ([0xFF, 0x00], 40, "0xff00"),
-            (Array("0123456789".utf8), 8, "012...89"), (Array("a\nb".utf8), 40, "a\\nb"),
+            (Array("0123456789".utf8), 8, "012...89"),
+            (Array("0123456789é".utf8), 8, "012...9é"), (Array("0123".utf8), 4, "0123"),
+            (Array("012345".utf8), 5, "012345"), (Array("a\nb".utf8), 40, "a\\nb"),
             ([UInt8](repeating: 255, count: 100), 11, "0xffffffff…"),
         ] as [([UInt8], Int, String)]
     )

@@ -89,8 +89,33 @@ struct CareTests {
         try await rig.cistern(["verify", saved, "--against", "src"])
         #expect(try await CisternProcess.run(["repair", archive, "--to", saved]).code == 73)
         try await run(["tag", archive, "first", "--delete"])
+        try await Self.checkPoints(archive)
         let runs = try await run(["show", archive, "--runs"]).outputText
         for kind in ["backup", "tag", "prune", "compact"] { #expect(runs.contains(kind)) }
+    }
+
+    /// What `show` says of the points of an archive of one bucket from which a prune dropped some.
+    private static func checkPoints(_ archive: String) async throws {
+        struct Shown: Decodable {
+            struct Bucket: Decodable {
+                var exactFrom: UInt64
+                var points: [Point]
+            }
+            struct Point: Decodable {
+                var revision: UInt64
+                var heldEntries: Int?
+            }
+            var buckets: [Bucket]
+        }
+        let json = try await CisternProcess.run(["show", archive, "--json"])
+        let decoder = JSONDecoder()
+        decoder.keyDecodingStrategy = .convertFromSnakeCase
+        let bucket = try #require(try decoder.decode(Shown.self, from: Data(json.outputText.utf8)).buckets.first)
+        #expect(bucket.exactFrom == 2400)
+        #expect(bucket.points.map(\.revision) == [600, 2400, 2450])
+        #expect(bucket.points.map { $0.heldEntries != nil } == [true, true, false])
+        let text = try await CisternProcess.run(["show", archive]).outputText
+        #expect(text.contains("every revision from 2400 on, before it only points"))
     }
 
     @Test("A lock that is held is never broken; a lock file that was left behind goes")

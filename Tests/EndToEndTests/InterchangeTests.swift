@@ -39,6 +39,41 @@ struct InterchangeTests {
         #expect(resumed > 0, "no kill came between two checkpoints: the test proves nothing")
     }
 
+    @Test("An import of a backup folder killed anywhere claims nothing, and goes on when it is run again")
+    func killedFolderImport() async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        try await rig.createBucket("src", history: 8)
+        try await rig.fill("src", count: 60_000, keys: 9000, size: 700)
+        try await rig.backup("src")
+        let folder = rig.folder.file("folder")
+        _ = try await run(["export", rig.archive, "--format", "nats-backup", "-o", folder])
+        let (archive, lines) = (rig.folder.file("whole.cistern"), rig.folder.file("whole.jsonl"))
+        let whole = try await KillMoments.measure { try await run(["import", folder, "--archive", archive]) }
+        _ = try await run(["export", archive, "-o", lines])
+        var moments = KillMoments(6, of: whole, seed: 47)
+        var resumed = 0
+        while let round = moments.next(hits: resumed) {
+            let copy = rig.folder.file("copy-\(round).cistern")
+            let killed = try await moments.kill(try CisternProcess.start(["import", folder, "--archive", copy]))
+            if killed.code == 137, FileManager.default.fileExists(atPath: copy) {
+                #expect(
+                    try await CisternProcess.run(["keys", copy]).code != 0,
+                    "half an import passes for a whole one"
+                )
+            }
+            let report = try Report(try await run(["import", folder, "--archive", copy, "--json"]))
+            #expect(try report.number("added") + report.number("present") == 60_000)
+            if try killed.code == 137 && report.number("present") > 0 { resumed += 1 }
+            _ = try await run(["verify", copy])
+            let again = rig.folder.file("again-\(round).jsonl")
+            _ = try await run(["export", copy, "-o", again])
+            #expect(FileManager.default.contentsEqual(atPath: lines, andPath: again), "round \(round)")
+            for file in [copy, again] { try FileManager.default.removeItem(atPath: file) }
+        }
+        #expect(resumed > 0, "no kill came between two checkpoints: the test proves nothing")
+    }
+
     @Test("What was added, changed and removed since a backup, between points and against the bucket")
     func differences() async throws {
         let rig = try await Rig()

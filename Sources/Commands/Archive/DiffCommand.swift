@@ -55,7 +55,9 @@ struct DiffCommand: CisternCommand {
     var output: OutputOptions
 
     /// Bytes of values that are held at once.
-    private static let valueBudget = 16 << 20
+    private static let valueBudget = 12 << 20
+    /// About the bytes that a difference takes beside its values.
+    private static let itemCost = 160
 
     /// The two sides as the arguments say them.
     var sides: (DiffOperand, DiffOperand) {
@@ -75,9 +77,7 @@ struct DiffCommand: CisternCommand {
         let (left, right) = try sides
         return try await open(left, beside: right, console) { old in
             try await open(right, beside: left, console) { new in
-                let before = try await old.values()
-                let after = try await new.values()
-                return try await show(BucketDifference(from: before, to: after), old, new, console)
+                try await show(BucketDifference(from: old.values(), to: new.values()), old, new, console)
             }
         }
     }
@@ -118,55 +118,63 @@ struct DiffCommand: CisternCommand {
         _ new: DifferenceSide,
         _ console: Console
     ) async throws -> RunStatus {
-        var rest = difference.differences[...]
-        while !rest.isEmpty {
-            var (part, size) = (rest.startIndex, 0)
-            while part < rest.endIndex, part == rest.startIndex || size < Self.valueBudget {
-                size += (rest[part].old?.size ?? 0) + (rest[part].new?.size ?? 0)
-                part += 1
+        if values {
+            var rest = difference.makeIterator()
+            while let shown = Self.nextPart(&rest) {
+                try write(
+                    shown,
+                    try await old.bytes(of: Self.states(shown, \.old)),
+                    try await new.bytes(of: Self.states(shown, \.new)),
+                    console
+                )
             }
-            let shown = rest[..<(values ? part : rest.endIndex)]
-            rest = rest[shown.endIndex...]
-            let left = values ? try await old.bytes(of: Self.states(shown, \.old)) : [:]
-            let right = values ? try await new.bytes(of: Self.states(shown, \.new)) : [:]
-            if console.isJSON {
-                for item in shown {
-                    try console.document(DifferenceDocument(item, left[item.key], right[item.key]))
-                }
-            } else {
-                try console.data(lines(shown, left, right))
-            }
+        } else if !difference.isEmpty {
+            try write(difference, [:], [:], console)
         }
-        let counts = Dictionary(grouping: difference.differences, by: \.kind).mapValues(\.count)
         if !console.isJSON {
-            var text =
-                "\(NumberText.count(counts[.added] ?? 0)) added, \(NumberText.count(counts[.changed] ?? 0)) changed, "
+            var text = "\(NumberText.count(difference.added)) added, \(NumberText.count(difference.changed)) changed, "
             text +=
-                "\(NumberText.count(counts[.removed] ?? 0)) removed, \(NumberText.count(difference.equal, "key")) equal"
+                "\(NumberText.count(difference.removed)) removed, \(NumberText.count(difference.equal, "key")) equal"
             if difference.rewritten > 0 {
                 text += " (\(NumberText.count(difference.rewritten)) under another revision)"
             }
             try console.report(text)
         }
-        return difference.differences.isEmpty ? .done : .different
+        return difference.isEmpty ? .done : .different
+    }
+
+    /// As many of the next differences as have values that may be held at once; nil after the last.
+    private static func nextPart(_ rest: inout BucketDifference.Iterator) -> [KeyDifference]? {
+        var part: [KeyDifference] = []
+        var size = 0
+        while size < valueBudget, let item = rest.next() {
+            size += itemCost + (item.old?.size ?? 0) + (item.new?.size ?? 0)
+            part.append(item)
+        }
+        return part.isEmpty ? nil : part
     }
 
     private static func states(
-        _ shown: ArraySlice<KeyDifference>,
+        _ shown: [KeyDifference],
         _ side: KeyPath<KeyDifference, ValueState?>
     ) -> [Key: ValueState] {
         Dictionary(shown.compactMap { item in item[keyPath: side].map { (item.key, $0) } }) { first, _ in first }
     }
 
-    private func lines(
-        _ shown: ArraySlice<KeyDifference>,
+    /// Writes differences; the values are those that were asked for.
+    private func write(
+        _ shown: some Sequence<KeyDifference>,
         _ left: [Key: [UInt8]],
-        _ right: [Key: [UInt8]]
-    ) -> Table {
+        _ right: [Key: [UInt8]],
+        _ console: Console
+    ) throws {
+        guard !console.isJSON else {
+            for item in shown { try console.document(DifferenceDocument(item, left[item.key], right[item.key])) }
+            return
+        }
         var columns: [Table.Column] = [.text("Change"), .text("Key"), .number("Revision A"), .number("Revision B")]
         if values { columns += [.text("Value A"), .text("Value B")] }
-        var table = Table(columns)
-        for item in shown {
+        try console.data(columns, of: shown) { item in
             var cells = [
                 item.kind.rawValue, item.key.description, item.old.map { String($0.revision) } ?? "-",
                 item.new.map { String($0.revision) } ?? "-",
@@ -174,9 +182,8 @@ struct DiffCommand: CisternCommand {
             if values {
                 cells += [left, right].map { found in found[item.key].map { ValueText.line($0, limit: 40) } ?? "-" }
             }
-            table.add(cells)
+            return cells
         }
-        return table
     }
 }
 

@@ -44,7 +44,7 @@ struct KeysCommand: CisternCommand {
         let reader = try keys.reader(file, console)
         let chosen = try incarnation.choose(in: reader)
         let revision = try reader.resolve(point.point, in: chosen.id)
-        let found = try reader.keys(of: chosen.id, at: revision, filter: patterns)
+        let found = try reader.keys(of: chosen.id, at: revision, filter: patterns).lazy
             .filter { deleted || $0.operation == .put }
         if console.isJSON {
             for key in found {
@@ -60,9 +60,9 @@ struct KeysCommand: CisternCommand {
                 )
             }
         } else if long {
-            try console.data(Self.table(found))
+            try console.data(Self.columns, of: found, cells: Self.cells)
         } else {
-            try console.data(found.map { $0.key.description.escapedForTerminal })
+            for key in found { try console.data(line: key.key.description.escapedForTerminal) }
         }
         if found.isEmpty, !console.isJSON {
             console.note("no key of bucket \(chosen.bucket) fits at revision \(revision)")
@@ -70,17 +70,17 @@ struct KeysCommand: CisternCommand {
         return .done
     }
 
-    private static func table(_ keys: [KeyState]) -> Table {
-        var table = Table([.text("Key"), .number("Revision"), .text("Op"), .text("Created"), .number("Length")])
-        for key in keys {
-            table.add([
-                key.key.description,
-                String(key.revision),
-                key.operation.description,
-                key.time.description,
-                key.operation == .put ? NumberText.count(key.valueSize) : "",
-            ])
-        }
-        return table
+    private static let columns: [Table.Column] = [
+        .text("Key"), .number("Revision"), .text("Op"), .text("Created"), .number("Length"),
+    ]
+
+    private static func cells(_ key: KeyState) -> [String] {
+        [
+            key.key.description,
+            String(key.revision),
+            key.operation.description,
+            key.time.description,
+            key.operation == .put ? NumberText.count(key.valueSize) : "",
+        ]
     }
 }

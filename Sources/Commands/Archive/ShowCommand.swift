@@ -7,10 +7,14 @@ import KVModel
 struct ShowCommand: CisternCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
-        abstract: "Show what an archive holds: buckets, checkpoints, configurations, tags.",
+        abstract: "Show what an archive holds: buckets, points, configurations, tags.",
         discussion: """
+            Points are the revisions at which the archive was proved to hold the bucket exactly. All revisions can be \
+            restored, unless a prune dropped history: then, before the revision it says, only the points shown.
+
             Examples:
               cistern show orders.cistern
+              cistern show orders.cistern --points
               cistern show all.cistern --bucket sessions --segments
               cistern show orders.cistern --runs
             """
@@ -22,6 +26,9 @@ struct ShowCommand: CisternCommand {
     @Option(help: "Only this bucket.")
     var bucket: BucketName?
 
+    @Flag(help: "Show all points, not only the newest.")
+    var points = false
+
     @Flag(help: "Show the segments.")
     var segments = false
 
@@ -30,6 +37,9 @@ struct ShowCommand: CisternCommand {
 
     @OptionGroup(title: "Output")
     var output: OutputOptions
+
+    /// How many points are shown if not all are asked for.
+    private static let shownPoints = 20
 
     func perform(_ console: Console) async throws -> RunStatus {
         let reader = try ArchiveReader.open(path: file)
@@ -59,6 +69,7 @@ struct ShowCommand: CisternCommand {
         document.buckets = try shown.map { bucket in
             var entry = ArchiveDocument.Bucket(bucket)
             entry.configurations = try bucket.configurations.map(ArchiveDocument.Configuration.init)
+            entry.points = try reader.points(of: bucket.incarnation.id).map(ArchiveDocument.Point.init)
             if segments {
                 entry.segmentList = try reader.segments(of: bucket.incarnation.id).map(ArchiveDocument.Segment.init)
             }
@@ -92,6 +103,7 @@ struct ShowCommand: CisternCommand {
             let name = "\(bucket.incarnation.cluster)/\(bucket.incarnation.bucket)".escapedForTerminal
             lines += ["", console.styled(name, .bold)]
             lines += try Self.fields(bucket).lines(indent: 2)
+            lines += pointLines(try reader.points(of: bucket.incarnation.id), of: bucket)
             if segments { lines += try segmentLines(reader, bucket, console) }
         }
         if runs { lines += ["", console.styled("Runs", .bold)] + runLines(summary) }
@@ -116,6 +128,13 @@ struct ShowCommand: CisternCommand {
             )
             fields.add("Resumes after", "revision \(checkpoint.resumeRevision), written \(checkpoint.updated)")
         }
+        if bucket.checkpoint?.consistentRevision != nil {
+            let from = bucket.exactFrom
+            fields.add(
+                "Restorable",
+                from == 0 ? "every revision" : "every revision from \(from) on, before it only points"
+            )
+        }
         for tag in bucket.tags {
             let note = tag.note.isEmpty ? "" : ": \(tag.note)"
             fields.add("Tag \(tag.name)", "revision \(tag.revision)\(note)")
@@ -128,6 +147,25 @@ struct ShowCommand: CisternCommand {
             }
         }
         return fields
+    }
+
+    private func pointLines(_ all: [PointSummary], of bucket: ArchiveSummary.Bucket) -> [String] {
+        guard !all.isEmpty else { return [] }
+        let shown = points ? all[...] : all.suffix(Self.shownPoints)
+        var table = Table([.number("Point"), .text("Proved"), .number("Held"), .text("Tags")])
+        for summary in shown {
+            let revision = summary.point.revision
+            table.add([
+                String(revision),
+                summary.point.time.description,
+                summary.heldEntries.map { NumberText.count($0, "entry") } ?? "",
+                bucket.tags.filter { $0.revision == revision }.map(\.name).joined(separator: ", "),
+            ])
+        }
+        var lines = [""] + table.lines().map { "  " + $0 }
+        let older = all.count - shown.count
+        if older > 0 { lines.append("  and \(NumberText.count(older)) older: --points shows all") }
+        return lines
     }
 
     private func segmentLines(

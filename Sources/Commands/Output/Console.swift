@@ -68,6 +68,23 @@ struct Console: Sendable {
         for line in lines { try results.writeLine(line) }
     }
 
+    /// Writes a line that was asked for.
+    func data(line: String) throws {
+        try results.writeLine(line)
+    }
+
+    /// Writes a table of any number of rows: they are made twice, to find the columns' widths and to write them.
+    func data<Rows: Sequence>(
+        _ columns: [Table.Column],
+        of rows: Rows,
+        cells: (Rows.Element) -> [String]
+    ) throws {
+        var layout = TableLayout(columns)
+        for row in rows { layout.fit(cells(row).map(\.escapedForTerminal)) }
+        try data(line: layout.heading(isColored: colorsResults))
+        for row in rows { try data(line: layout.line(cells(row).map(\.escapedForTerminal))) }
+    }
+
     /// Writes a table that was asked for.
     func data(_ table: Table) throws {
         try data(table.lines(isColored: colorsResults))

@@ -28,23 +28,51 @@ struct Table: Sendable {
 
     /// The lines, headings first; no line ends in spaces.
     func lines(isColored: Bool = false) -> [String] {
-        let widths = columns.indices.map { index in
-            rows.reduce(columns[index].title.count) { max($0, $1[index].count) }
-        }
-        let heading = line(columns.map { $0.title.uppercased() }, widths)
-        return [TextStyle.bold.applied(to: heading, isOn: isColored)] + rows.map { line($0, widths) }
+        var layout = TableLayout(columns)
+        for row in rows { layout.fit(row) }
+        return [layout.heading(isColored: isColored)] + rows.map(layout.line)
+    }
+}
+
+/// How wide the columns of a table are: for a table of so many rows that they are made twice, not held.
+struct TableLayout: Sendable {
+    private let columns: [Table.Column]
+    private var widths: [Int]
+
+    /// Columns as wide as their titles.
+    init(_ columns: [Table.Column]) {
+        self.columns = columns
+        widths = columns.map(\.title.count)
     }
 
-    private func line(_ cells: [String], _ widths: [Int]) -> String {
+    /// Makes room for the cells of a row.
+    mutating func fit(_ cells: [String]) {
+        for (index, cell) in cells.prefix(widths.count).enumerated() {
+            widths[index] = max(widths[index], cell.columnWidth)
+        }
+    }
+
+    /// The titles.
+    func heading(isColored: Bool) -> String {
+        TextStyle.bold.applied(to: line(columns.map { $0.title.uppercased() }), isOn: isColored)
+    }
+
+    /// A row that was made room for; its cells are safe for a terminal.
+    func line(_ cells: [String]) -> String {
         var text = ""
-        for (index, cell) in cells.enumerated() {
-            let padding = String(repeating: " ", count: max(0, widths[index] - cell.count))
+        for (index, cell) in cells.prefix(widths.count).enumerated() {
+            let padding = String(repeating: " ", count: max(0, widths[index] - cell.columnWidth))
             text += columns[index].isNumber ? padding + cell : cell + padding
             if index < cells.count - 1 { text += "  " }
         }
-        while text.last == " " { text.removeLast() }
+        while text.utf8.last == 32 { text.removeLast() }
         return text
     }
+}
+
+extension String {
+    /// How many characters an escaped text has; most are ASCII, where those need not be looked for.
+    fileprivate var columnWidth: Int { utf8.allSatisfy { $0 < 128 } ? utf8.count : count }
 }
 
 /// Names and values under each other, the values aligned.

@@ -4,6 +4,8 @@ extension String {
     /// The text with everything that could steer a terminal written out: control characters as `\n`, `\t` or `\u{1B}`,
     /// and the marks that turn the direction of text.
     var escapedForTerminal: String {
+        // Nearly all texts are of plain ASCII, which is quickly seen.
+        if utf8.allSatisfy({ (32...126).contains($0) }) { return self }
         guard unicodeScalars.contains(where: Self.steers) else { return self }
         var result = ""
         for scalar in unicodeScalars {
@@ -34,6 +36,8 @@ enum ValueText {
     /// The value on one line, escaped; cut in the middle if longer than `limit` characters.
     static func line(_ value: [UInt8], limit: Int? = nil) -> String {
         guard !value.isEmpty else { return "" }
+        // Plain ASCII, which most values are, has a character a byte and nothing to escape.
+        if value.allSatisfy({ (32...126).contains($0) }) { return shortened(ascii: value, to: limit) }
         // Only as much as can be shown is looked at: values may be large.
         guard let text = String(validating: value, as: UTF8.self), isMostlyText(text) else {
             return hexadecimal(value, limit: limit)
@@ -47,6 +51,13 @@ enum ValueText {
         guard text.count > limit, limit > 5 else { return text }
         let head = (limit - 3 + 1) / 2
         return "\(text.prefix(head))...\(text.suffix(limit - 3 - head))"
+    }
+
+    private static func shortened(ascii value: [UInt8], to limit: Int?) -> String {
+        guard let limit, value.count > limit, limit > 5 else { return String(decoding: value, as: UTF8.self) }
+        let head = (limit - 3 + 1) / 2
+        let ends = value.prefix(head) + Array("...".utf8) + value.suffix(limit - 3 - head)
+        return String(decoding: ends, as: UTF8.self)
     }
 
     private static func isMostlyText(_ text: String) -> Bool {

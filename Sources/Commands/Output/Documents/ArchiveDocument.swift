@@ -21,9 +21,12 @@ struct ArchiveDocument: Encodable, Sendable {
         var consistentRevision: Revision?
         var consistentTime: String?
         var checkpointTime: String?
+        /// From which revision on every state can be read; absent if from the first.
+        var exactFrom: Revision?
         var tags: [Tag]
         var configurations: [Configuration]?
         var segmentList: [Segment]?
+        var points: [Point]?
     }
 
     /// How an archive is encrypted.
@@ -45,6 +48,14 @@ struct ArchiveDocument: Encodable, Sendable {
         var fromRevision: Revision
         var observed: String
         var stream: JSONValue
+    }
+
+    /// A consistent point.
+    struct Point: Encodable, Sendable {
+        var revision: Revision
+        var time: String
+        /// Of a point before `exact_from`, which a prune kept: how many entries the bucket held.
+        var heldEntries: Int?
     }
 
     /// A segment.
@@ -111,6 +122,7 @@ extension ArchiveDocument.Bucket {
         consistentRevision = summary.checkpoint?.consistentRevision
         consistentTime = summary.checkpoint?.consistentTime?.description
         checkpointTime = summary.checkpoint?.updated.description
+        exactFrom = summary.exactFrom > 0 ? summary.exactFrom : nil
         tags = summary.tags.map { tag in
             ArchiveDocument.Tag(
                 name: tag.name,
@@ -127,6 +139,14 @@ extension ArchiveDocument.Configuration {
         fromRevision = record.revision
         observed = record.time.description
         stream = try JSONDecoder().decode(JSONValue.self, from: Data(record.json.utf8))
+    }
+}
+
+extension ArchiveDocument.Point {
+    init(_ summary: PointSummary) {
+        revision = summary.point.revision
+        time = summary.point.time.description
+        heldEntries = summary.heldEntries
     }
 }
 
