@@ -10,7 +10,7 @@ enum SegmentInput {
     /// A segment says of its entries that they have another size than they do.
     private struct WrongSize: Error {}
 
-    /// Decodes an input; false if its body was refused. An error that is not `SegmentDamage` is thrown.
+    /// Decodes an input; false if its body was refused with `SegmentDamage`, any other error is thrown.
     static func digest(_ input: UnsafeRawBufferPointer) throws -> Bool {
         guard input.count >= 3 else { return false }
         let rest = UnsafeRawBufferPointer(rebasing: input[3...])

@@ -1,7 +1,8 @@
-@testable import Archive
 import Foundation
 import KVModel
 import Schedule
+
+@testable import Archive
 
 /// The JSON Lines importer: every input line by line, and as a whole into an archive, which must then be sound.
 struct LineFuzz: FuzzTarget {
@@ -124,7 +125,8 @@ struct LineFuzz: FuzzTarget {
         ]
         let block = Array(headers[Int(revision) % headers.count].utf8)
         let operation = block.withUnsafeBytes { KVModel.Operation(headers: $0) }
-        let values = ["", "line\nand \"quotes\" \\ \u{1F600} \t,", "\u{0}\u{1}"].map { Array($0.utf8) } + [[0xff, 0, 7]]
+        let values =
+            ["", "line\nand \"quotes\" \\ \u{1F600} \t,", "\u{0}\u{1}"].map { Array($0.utf8) } + [[0xff, 0, 7]]
         return Entry(
             revision: revision,
             time: start.adding(nanoseconds: Int64(revision) * 1_500_000_000),
