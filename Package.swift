@@ -137,3 +137,24 @@ let package = Package(
     ],
     swiftLanguageModes: [.v6]
 )
+
+// `scripts/fuzz` alone builds the fuzzers, in a folder of its own: what they fuzz is
+// compiled with its instruments, optimised, and with the checks of a debug build.
+if Context.environment["CISTERN_FUZZ_BUILD"] != nil {
+    let instruments = ["-sanitize=fuzzer,address", "-enable-testing", "-assert-config", "Debug"]
+    let fuzzed = ["KVModel", "Archive", "StreamSnapshot"]
+    package.products = []
+    package.targets.removeAll { $0.isTest || ["Commands", "cistern"].contains($0.name) }
+    for target in package.targets where fuzzed.contains(target.name) {
+        target.swiftSettings = strict + [.unsafeFlags(instruments)]
+    }
+    package.targets.append(
+        .executableTarget(
+            name: "Fuzz",
+            dependencies: ["Archive", "StreamSnapshot", "KVModel", "Schedule", "TestSupport"],
+            path: "Tests/Fuzz",
+            swiftSettings: strict + [.unsafeFlags(instruments)],
+            linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]
+        )
+    )
+}

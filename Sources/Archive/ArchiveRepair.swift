@@ -52,8 +52,12 @@ public struct ArchiveRepair {
             try writer.close()
             return report
         } catch {
-            // A half-made archive must not pass for a repaired one; what failed first is what counts.
-            do { try writer.close() } catch {}
+            do {
+                try writer.close()
+            } catch {
+                // What failed first is what counts, and is thrown; the file goes anyway.
+            }
+            // A half-made archive must not pass for a repaired one.
             for suffix in ["", "-wal", "-shm"] { unlink(target + suffix) }
             throw error
         }

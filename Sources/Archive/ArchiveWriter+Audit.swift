@@ -39,10 +39,12 @@ extension ArchiveWriter {
             )
             return result
         } catch {
-            // What failed first is what counts: on a full disk not even this can be written.
             do {
                 try finishRun(run, outcome: .failed, error: "\(error)", at: now ?? .wallClock())
-            } catch {}
+            } catch {
+                // What failed first is what counts, and is thrown. On a full disk not even this line can be written:
+                // then the run stands there without an end, as that of a process that was killed.
+            }
             throw error
         }
     }

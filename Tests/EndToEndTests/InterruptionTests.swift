@@ -4,6 +4,23 @@ import Testing
 
 @Suite("Servers and connections that go away", .serialized)
 struct InterruptionTests {
+    /// A bucket that takes long enough for something to happen meanwhile.
+    private func fill(_ rig: Rig) async throws {
+        try await rig.createBucket("src", history: 5)
+        try await rig.fill("src", count: 20_000, keys: 5000, size: 8000)
+    }
+
+    /// A restore of that bucket that has come to a halt in the middle of writing: its way to the server is stalled.
+    private func stalledRestore(_ rig: Rig) async throws -> (CisternProcess, TCPProxy) {
+        let proxy = try TCPProxy(to: rig.server.port)
+        proxy.plan(.stall, at: 10_000_000, in: \.toServer)
+        try await fill(rig)
+        try await rig.backup("src")
+        let process = try CisternProcess.start(["restore", rig.archive, "--as", "copy", "--json", "-s", proxy.url])
+        try await eventually("the proxy to stall") { proxy.faults == 1 }
+        return (process, proxy)
+    }
+
     @Test("A capture survives cut connections")
     func captureThroughCuts() async throws {
         let rig = try await Rig()
@@ -11,8 +28,7 @@ struct InterruptionTests {
         let proxy = try TCPProxy(to: rig.server.port)
         defer { proxy.close() }
         proxy.plan(.cut, at: 8_000_000, 16_000_000, 24_000_000, in: \.toClient)
-        try await rig.createBucket("src", history: 5)
-        try await rig.fill("src", count: 20_000, keys: 5000, size: 8000)
+        try await fill(rig)
         let process = try CisternProcess.start(["backup", "src", "--archive", rig.archive, "--json", "-s", proxy.url])
         let report = try Report(try await process.waitForExit())
         #expect(try report.number("consistent_revision") == 20_000)
@@ -29,8 +45,7 @@ struct InterruptionTests {
         let proxy = try TCPProxy(to: rig.server.port)
         defer { proxy.close() }
         proxy.plan(.cut, at: 8_000_000, 16_000_000, 24_000_000, in: \.toServer)
-        try await rig.createBucket("src", history: 5)
-        try await rig.fill("src", count: 20_000, keys: 5000, size: 8000)
+        try await fill(rig)
         try await rig.backup("src")
         let arguments = ["restore", rig.archive, "--as", "copy", "--json", "-s", proxy.url]
         let process = try CisternProcess.start(arguments)
@@ -47,8 +62,7 @@ struct InterruptionTests {
         let proxy = try TCPProxy(to: rig.server.port)
         defer { proxy.close() }
         proxy.plan(.stall, at: 10_000_000, in: \.toClient)
-        try await rig.createBucket("src", history: 5)
-        try await rig.fill("src", count: 20_000, keys: 5000, size: 8000)
+        try await fill(rig)
         let process = try CisternProcess.start(["backup", "src", "--archive", rig.archive, "--json", "-s", proxy.url])
         try await eventually("the proxy to stall") { proxy.faults == 1 }
         if isKilled { try await rig.server.kill() } else { try await rig.server.stop() }
@@ -67,14 +81,8 @@ struct InterruptionTests {
     func restoreThroughRestart(isKilled: Bool) async throws {
         let rig = try await Rig()
         defer { rig.close() }
-        let proxy = try TCPProxy(to: rig.server.port)
+        let (process, proxy) = try await stalledRestore(rig)
         defer { proxy.close() }
-        proxy.plan(.stall, at: 10_000_000, in: \.toServer)
-        try await rig.createBucket("src", history: 5)
-        try await rig.fill("src", count: 20_000, keys: 5000, size: 8000)
-        try await rig.backup("src")
-        let process = try CisternProcess.start(["restore", rig.archive, "--as", "copy", "--json", "-s", proxy.url])
-        try await eventually("the proxy to stall") { proxy.faults == 1 }
         if isKilled { try await rig.server.kill() } else { try await rig.server.stop() }
         proxy.resume()
         try await rig.server.restart()
@@ -86,14 +94,8 @@ struct InterruptionTests {
     func restoreAbandoned() async throws {
         let rig = try await Rig()
         defer { rig.close() }
-        let proxy = try TCPProxy(to: rig.server.port)
+        let (process, proxy) = try await stalledRestore(rig)
         defer { proxy.close() }
-        proxy.plan(.stall, at: 10_000_000, in: \.toServer)
-        try await rig.createBucket("src", history: 5)
-        try await rig.fill("src", count: 20_000, keys: 5000, size: 8000)
-        try await rig.backup("src")
-        let process = try CisternProcess.start(["restore", rig.archive, "--as", "copy", "--json", "-s", proxy.url])
-        try await eventually("the proxy to stall") { proxy.faults == 1 }
         try await rig.server.kill()
         process.kill()
         proxy.resume()

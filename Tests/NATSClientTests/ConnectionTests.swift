@@ -141,8 +141,10 @@ func code(_ body: () async throws -> Void) async throws -> NATSError.Code? {
             options: .init(configuration: "ping_interval: \"200ms\"\nping_max: 2")
         )
         defer { server.close() }
+        let proxy = try TCPProxy(to: server.port)
+        defer { proxy.close() }
         try await withConnection(
-            to: server.url,
+            to: proxy.url,
             {
                 $0.pingInterval = .milliseconds(100)
                 $0.maximumPingsOutstanding = 2
@@ -151,8 +153,10 @@ func code(_ body: () async throws -> Void) async throws -> NATSError.Code? {
                 let subscription = try await nats.subscribe("few", capacity: 64)
                 for _ in 0..<20 { try await nats.publish("few", payload: ByteBuffer(repeating: 1, count: 100)) }
                 try await eventually("the subscription to be full") { subscription.queuedBytes > 64 }
-                // Time is what this test is about: several ping intervals of both sides.
-                try await Task.sleep(for: .milliseconds(1_500))
+                // At each of its ping intervals a paused client says `PONG`, and nothing else: after 15 of them, 7 of
+                // the server's have passed as well.
+                let said = proxy.count.toServer
+                try await eventually("15 ping intervals") { proxy.count.toServer >= said + 15 * "PONG\r\n".utf8.count }
                 var received = 0
                 while received < 20 {
                     received += try #require(try await subscription.next(timeout: .seconds(30))).count

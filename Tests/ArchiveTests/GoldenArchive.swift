@@ -1,0 +1,251 @@
+import Foundation
+import GRDB
+import KVModel
+import Schedule
+import Testing
+
+@testable import Archive
+
+/// An archive of everything: points, a prune and what it wrote down, tags, removals, merged and small segments; and all
+/// that it answers while it is whole, to hold damaged copies against.
+struct GoldenArchive: ~Copyable {
+    /// What commands show of it.
+    private struct Answers: Equatable {
+        var runs: [ArchiveRun]
+        var tags: [[ArchiveTag]]
+        var digests: [Revision: StateDigest]
+        var keys: [KeyState]
+        var histories: [[Entry]]
+        var latest: [Entry?]
+    }
+
+    /// What is shown as it stands, without being checked: verification is what tells that it is wrong.
+    private struct Unchecked: Equatable {
+        var checkpoints: [Checkpoint?]
+        var configurations: [[ConfigurationRecord]]
+        var removals: [RemovalRecord]
+    }
+
+    /// A segment's row, and what digests say of its blobs.
+    private struct StoredSegment: Equatable {
+        var header: SegmentHeader
+        var parts: SegmentParts
+    }
+
+    let bytes: Data
+    private let archive: TestArchive
+    private let key: ArchiveKey?
+    private let id: IncarnationID
+    private let names: [Key]
+    private let stored: [StoredSegment]
+    private let whole: [ClosedRange<Revision>: [Entry]]
+    private let answers: Answers
+    private let unchecked: Unchecked
+
+    /// Makes one; the same entries every time.
+    static func make(isEncrypted: Bool) throws -> GoldenArchive {
+        let archive = try TestArchive()
+        let key = isEncrypted ? try ArchiveKey.random() : nil
+        let id = try fill(archive, key: key).incarnation.id
+        let whole = try held(archive.path, id, key: key)
+        let names = Set(whole.values.joined().map(\.key)).sorted()
+        let reader = try ArchiveReader.open(path: archive.path, key: key)
+        return GoldenArchive(
+            bytes: try Data(contentsOf: URL(fileURLWithPath: archive.path)),
+            stored: try stored(archive.path).compactMap(\.self),
+            answers: try answers(reader, id, names, proofs(reader, id).keys.sorted()),
+            unchecked: try unchecked(reader, id),
+            names: names,
+            whole: whole,
+            id: id,
+            key: key,
+            archive: archive
+        )
+    }
+
+    private init(
+        bytes: Data,
+        stored: [StoredSegment],
+        answers: Answers,
+        unchecked: Unchecked,
+        names: [Key],
+        whole: [ClosedRange<Revision>: [Entry]],
+        id: IncarnationID,
+        key: ArchiveKey?,
+        archive: consuming TestArchive
+    ) {
+        self.bytes = bytes
+        self.stored = stored
+        self.answers = answers
+        self.unchecked = unchecked
+        self.names = names
+        self.whole = whole
+        self.id = id
+        self.key = key
+        self.archive = archive
+    }
+
+    static func fill(_ archive: borrowing TestArchive, key: ArchiveKey?) throws -> RandomHistory {
+        var history = try RandomHistory(seed: 21, path: archive.path, key: key)
+        try history.grow(commits: 30)
+        let writer = try ArchiveWriter.open(path: archive.path, key: key)
+        try writer.prune(RetentionPolicy(last: 4, keepsTags: true), limits: SegmentBuilder.Limits(entries: 10))
+        try writer.close()
+        try history.grow(commits: 12)
+        return history
+    }
+
+    /// The digests of some points, the newest among them.
+    static func proofs(_ reader: ArchiveReader, _ id: IncarnationID) throws -> [Revision: StateDigest] {
+        let points = try reader.snapshot().read { try $0.points(id).map(\.point.revision) }
+        let chosen = points.enumerated().filter { $0.offset % 4 == 0 }.map(\.element) + points.suffix(1)
+        return try chosen.reduce(into: [:]) { $0[$1] = try reader.digest(of: id, at: $1) }
+    }
+
+    /// What an archive holds of a bucket, segment by segment.
+    static func held(
+        _ path: String,
+        _ id: IncarnationID,
+        key: ArchiveKey? = nil
+    ) throws -> [ClosedRange<Revision>: [Entry]] {
+        let reader = try ArchiveReader.open(path: path, key: key)
+        let snapshot = try reader.snapshot()
+        return try snapshot.read { db in
+            let incarnation = try db.incarnation(id)
+            var result: [ClosedRange<Revision>: [Entry]] = [:]
+            for row in try db.segments(of: incarnation) {
+                var kept = KeptSegment(row)
+                for index in 0..<row.header.count { kept.insert(index) }
+                let (segment, values) = try db.columnsAndValues(of: row, incarnation)
+                let run = DecodedRun(kept, segment, values: values, of: incarnation, path: path, after: 0)
+                var entries: [Entry] = []
+                try run.forEachEntry { entries.append(Entry($0)) }
+                result[row.header.firstRevision...row.header.lastRevision] = entries
+            }
+            return result
+        }
+    }
+
+    private static func answers(
+        _ reader: ArchiveReader,
+        _ id: IncarnationID,
+        _ names: [Key],
+        _ points: [Revision]
+    ) throws -> Answers {
+        let summary = try reader.summary()
+        return Answers(
+            runs: summary.runs,
+            tags: summary.buckets.map(\.tags),
+            digests: try points.reduce(into: [:]) { $0[$1] = try reader.digest(of: id, at: $1) },
+            keys: try reader.keys(of: id, at: points.last ?? 0),
+            histories: try names.prefix(3).map { try reader.history(of: $0, in: id) },
+            latest: try names.prefix(3).map { try reader.latest($0, in: id) }
+        )
+    }
+
+    private static func unchecked(_ reader: ArchiveReader, _ id: IncarnationID) throws -> Unchecked {
+        let summary = try reader.summary()
+        return Unchecked(
+            checkpoints: summary.buckets.map(\.checkpoint),
+            configurations: summary.buckets.map(\.configurations),
+            removals: try reader.removals(of: id)
+        )
+    }
+
+    /// The segments that SQLite still reads with blobs that are what their rows say, one by one, as far as it can; found
+    /// without `ArchiveRepair`.
+    private static func stored(_ path: String, atMost count: Int = 1000) throws -> [StoredSegment?] {
+        var configuration = Configuration()
+        configuration.readonly = true
+        let database = try DatabaseQueue(path: path, configuration: configuration)
+        return (0..<count).map { ordinal in
+            // What cannot be read is not intact, whatever the reason.
+            try? database.read { db -> StoredSegment? in
+                let sql = "SELECT \(SegmentRow.columns) FROM segment WHERE ordinal = ?"
+                guard let row = try db.rows(sql, [ordinal]).first.map({ try SegmentRow($0, previous: []) }) else {
+                    return nil
+                }
+                let blobs = try db.unchecked(SegmentBlob.allCases, of: row)
+                for (blob, data) in zip(SegmentBlob.allCases, blobs) { try row.parts.check(blob, data) }
+                return StoredSegment(header: row.header, parts: row.parts)
+            }
+        }
+    }
+
+    /// Damages the archive, asks it everything, and saves what is left of it.
+    func examine(_ damaged: Data, _ what: String) throws {
+        try damaged.write(to: URL(fileURLWithPath: archive.path))
+        // A page that a reader's log still has would hide the damage.
+        for suffix in ["-wal", "-shm"] { unlink(archive.path + suffix) }
+        try expectRightAnswers(what)
+        let target = archive.directory + "/saved.cistern"
+        defer { for suffix in ["", "-wal", "-shm"] { unlink(target + suffix) } }
+        try expectNothingIntactLost(target, what)
+    }
+
+    /// Commands that read must give right answers or errors, and verification must report what is wrong.
+    private func expectRightAnswers(_ what: String) throws {
+        do {
+            let reader = try ArchiveReader.open(path: archive.path, key: key)
+            let isSound = try reader.verify().isSound
+            let seen = try Self.answers(reader, id, names, answers.digests.keys.sorted())
+            #expect(seen == answers, "\(what): a wrong answer")
+            #expect(try !isSound || Self.unchecked(reader, id) == unchecked, "\(what): nobody noticed")
+        } catch let error as ArchiveError {
+            // What fails for a reader must be reported; what cannot be opened cannot be verified either.
+            do {
+                let report = try ArchiveReader.open(path: archive.path, key: key).verify()
+                #expect(!report.isSound, "\(what): \(error) and verification found nothing")
+            } catch let error as ArchiveError {
+                #expect(error.path == archive.path, "\(what): \(error)")
+            }
+        }
+    }
+
+    private func expectNothingIntactLost(_ target: String, _ what: String) throws {
+        // Without a file that opens, nothing can be said to be intact.
+        let found = (try? Self.stored(archive.path, atMost: stored.count)) ?? []
+        let intact = stored.filter { found.contains($0) }
+        do {
+            let report = try ArchiveRepair.run(path: archive.path, to: target)
+            let bucket = try #require(report.buckets.first { $0.incarnation.id == id }, "\(what)")
+            let kept = try Self.stored(target, atMost: stored.count)
+            for segment in intact {
+                let range = segment.header.firstRevision...segment.header.lastRevision
+                #expect(kept.contains(segment), "\(what): revisions \(range) were not saved")
+            }
+            // Every revision is either here or said to be lost.
+            let ranges = kept.compactMap { $0.map { $0.header.firstRevision...$0.header.lastRevision } }
+            let missing = whole.filter { !ranges.contains($0.key) }.values.joined().map(\.revision)
+            for revision in missing {
+                let isSaid =
+                    bucket.lost.contains { $0.contains(revision) } || (bucket.unknownAfter ?? .max) < revision
+                #expect(isSaid, "\(what): revision \(revision) is missing, and nobody says so")
+            }
+            try expectRightAnswers(ofRepaired: target, isWhole: missing.isEmpty && report.isWhole, what)
+        } catch let error as ArchiveError {
+            #expect(intact.isEmpty, "\(what): \(error)")
+        }
+    }
+
+    private func expectRightAnswers(ofRepaired target: String, isWhole: Bool, _ what: String) throws {
+        do {
+            for (range, entries) in try Self.held(target, id, key: key) {
+                #expect(whole[range] == entries, "\(what): \(range)")
+            }
+        } catch let error as ArchiveError {
+            // Segments are saved without a key; of their data key, all copies may have gone.
+            guard key != nil, !isWhole else { throw error }
+            return
+        }
+        let reader = try ArchiveReader.open(path: target, key: key)
+        for (revision, proof) in answers.digests {
+            do {
+                let digest = try reader.digest(of: id, at: revision)
+                #expect(digest == proof, "\(what): another state of revision \(revision) after the repair")
+            } catch is ArchiveError {
+                #expect(!isWhole, "\(what): revision \(revision) is refused")
+            }
+        }
+    }
+}

@@ -1,0 +1,1 @@
+../../StreamSnapshotTests/TestMessage.swift
