@@ -13,7 +13,7 @@ enum ArchiveFormat {
     static let tables =
         Database.dataKeyTables + [
             "incarnation", "configuration", "segment", "segment_data", "checkpoint", "point", "held", "lost", "removal",
-            "tag", "run",
+            "tag", "migration", "run",
         ]
 
     static let schema = """
@@ -144,6 +144,14 @@ enum ArchiveFormat {
             created INTEGER NOT NULL,
             digest BLOB NOT NULL,
             PRIMARY KEY (incarnation, name)
+        ) STRICT;
+        CREATE TABLE migration (
+            id INTEGER PRIMARY KEY,
+            incarnation INTEGER NOT NULL REFERENCES incarnation (id),
+            time INTEGER NOT NULL,
+            step TEXT NOT NULL,
+            detail TEXT NOT NULL,
+            digest BLOB NOT NULL
         ) STRICT;
         CREATE TABLE run (
             id INTEGER PRIMARY KEY,

@@ -79,6 +79,7 @@ private struct Verification {
         }
         attempt(incarnation) {
             _ = try db.removalRecords(incarnation)
+            _ = try db.migrationRecords(incarnation)
             return []
         }
         attempt(incarnation) {
@@ -243,13 +244,15 @@ private struct Verification {
 
     /// Rows that belong to no incarnation.
     private static func strayRows(_ db: Database) throws -> [String] {
-        let strays = try ["configuration", "segment", "checkpoint", "point", "held", "lost", "removal", "tag"]
-            .compactMap {
-                table in
-                let sql = "SELECT count(*) FROM \(table) WHERE incarnation NOT IN (SELECT id FROM incarnation)"
-                let count = try db.integer(sql)
-                return count == 0 ? nil : "\(count) rows of table \(table) belong to no incarnation"
-            }
+        let strays = try [
+            "configuration", "segment", "checkpoint", "point", "held", "lost", "removal", "migration", "tag",
+        ]
+        .compactMap {
+            table in
+            let sql = "SELECT count(*) FROM \(table) WHERE incarnation NOT IN (SELECT id FROM incarnation)"
+            let count = try db.integer(sql)
+            return count == 0 ? nil : "\(count) rows of table \(table) belong to no incarnation"
+        }
         let orphans = try db.integer("SELECT count(*) FROM segment_data WHERE id NOT IN (SELECT data FROM segment)")
         return strays + (orphans == 0 ? [] : ["\(orphans) rows of table segment_data belong to no segment"])
     }

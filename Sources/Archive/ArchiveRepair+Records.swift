@@ -43,6 +43,7 @@ extension ArchiveRepair {
             of: incarnation,
             db
         )
+        try copy("migration", "time, step, detail", SegmentDigest.migration, of: incarnation, db)
         try copy("tag", "name, revision, time, note, created", SegmentDigest.tag, of: incarnation, db)
         // What is written down of a point and is not whole is worth nothing; without it, the point is refused.
         for point in points where point.point.revision < checkpoint.exactFrom {

@@ -24,6 +24,7 @@ extension SegmentDigest {
 
     static let tag = "cistern tag 1\n"
     static let removal = "cistern removal 1\n"
+    static let migration = "cistern migration 1\n"
     static let lost = "cistern lost 1\n"
     static let run = "cistern run 1\n"
 }

@@ -25,6 +25,8 @@ public struct Capture: Sendable {
         public var probeLimit: Duration = .seconds(30)
         /// For how long to try to reach a lost server again; nil for ever.
         public var patience: Duration? = .seconds(120)
+        /// Whether the bucket's configuration is recorded; not while it is fenced.
+        public var recordsConfiguration = true
         /// The raw bytes of a segment at which it is committed.
         public var segmentBytes = 4 << 20
 
@@ -67,12 +69,14 @@ public struct Capture: Sendable {
         let checkpoint = try writer.checkpoint(incarnation.id)
         let from = checkpoint?.resumeRevision ?? 0
         try await checkSameHistory(incarnation, after: from)
-        try writer.recordConfiguration(
-            incarnation.id,
-            json: bucket.info.configurationText,
-            revision: from,
-            time: bucket.info.serverTime ?? .wallClock()
-        )
+        if options.recordsConfiguration {
+            try writer.recordConfiguration(
+                incarnation.id,
+                json: bucket.info.configurationText,
+                revision: from,
+                time: bucket.info.serverTime ?? .wallClock()
+            )
+        }
         let run = try writer.beginRun(kind: "backup", incarnation: incarnation.id, fromRevision: from, at: .wallClock())
         var session = try await CaptureSession(
             bucket: bucket,

@@ -245,7 +245,7 @@ struct CaptureSession {
         }
         state = info.state
         consistent = (last, info.serverTime ?? .wallClock())
-        configuration = try info.configurationText
+        if options.recordsConfiguration { configuration = try info.configurationText }
         return .consistent
     }
 

@@ -6,7 +6,11 @@ extension Restore {
     /// What the restore would do to settings and entries, and how long it may take; reads the archive, nothing else.
     ///
     /// `now` is when it would be done: what has expired by then is left out.
-    public func settingsPlan(_ prepared: Prepared, now: Timestamp = .wallClock()) throws -> SettingsPlan {
+    public func settingsPlan(
+        _ prepared: Prepared,
+        target: SettingsPlan.Target = .new,
+        now: Timestamp = .wallClock()
+    ) throws -> SettingsPlan {
         var old = prepared.plan.archived
         // Another name is no change of a setting.
         old.rename(to: prepared.plan.bucket)
@@ -18,7 +22,7 @@ extension Restore {
             to: new,
             state: summary,
             server: ServerFacts(buckets.context),
-            target: .new,
+            target: target,
             writing: SettingsPlan.Writing(
                 prepared.mode == .exact ? .exact : .replay,
                 reason: prepared.modeReason,

@@ -1,0 +1,273 @@
+import Archive
+import JetStream
+import KVModel
+import KeyValue
+import NATSClient
+
+extension Migration {
+    /// Takes the steps from one on to the end.
+    func run(
+        from first: MigrationStep,
+        _ begun: MigrationState,
+        _ incarnation: Incarnation
+    ) async throws -> MigrationReport {
+        var state = begun
+        var step = first
+        var report = MigrationReport(bucket: name, outcome: .migrated)
+        let clock = ContinuousClock()
+        var fencedAt: ContinuousClock.Instant?
+        do {
+            while !step.isEnd {
+                try journal(step, state, incarnation)
+                progress(MigrationProgress(activity: .step(step)))
+                if step == .fence { fencedAt = clock.now }
+                step = try await take(step, &state, incarnation, &report)
+            }
+        } catch {
+            if Self.isUndone(step) { try await undo(state, incarnation, because: error) }
+            throw explained(error, at: step, state)
+        }
+        try journal(step, state, incarnation)
+        report.pause = fencedAt.map { $0.duration(to: clock.now) }
+        report.finalRevision = state.finalRevision
+        report.tag = state.finalRevision == nil ? nil : state.tag
+        report.outcome = step == .done ? .migrated : .rolledBack
+        return report
+    }
+
+    /// Takes a step, and answers the next one.
+    private func take(
+        _ step: MigrationStep,
+        _ state: inout MigrationState,
+        _ incarnation: Incarnation,
+        _ report: inout MigrationReport
+    ) async throws -> MigrationStep {
+        switch step {
+        case .trial:
+            try await tryConfiguration(state)
+            return .fence
+        case .fence:
+            try await fence(state)
+            return .capture
+        case .capture:
+            state.finalRevision = try await captureTheRest(state, incarnation)
+            return .delete
+        case .delete:
+            try await delete(state)
+            return .restore
+        case .restore:
+            report.restore = try await restore(state, incarnation, settings: state.settings)
+            return .done
+        case .unfence:
+            try await unfence(state)
+            return .rolledBack
+        case .returning:
+            try await removeUnfinished()
+            report.restore = try await restore(state, incarnation, settings: [])
+            return .rolledBack
+        case .done, .rolledBack:
+            return step
+        }
+    }
+
+    /// Makes a stream of the new configuration under another name: what the server, the account or the cluster does
+    /// not take is found before anything is fenced.
+    private func tryConfiguration(_ state: MigrationState) async throws {
+        let stream = "CISTERN_TRIAL_\(state.token)"
+        var trial = state.new
+        trial["name"] = .string(stream)
+        trial["subjects"] = [.string("cistern.trial.\(state.token)")]
+        // These would bring messages of others, or send them on.
+        for field in ["mirror", "sources", "republish", "subject_transform"] { trial[field] = nil }
+        try await removeTrial(state)
+        do {
+            _ = try await buckets.context.createStream(trial)
+        } catch let error as JetStreamError where !error.isTransient && error.code != .unavailable {
+            throw ReplicationError(
+                .targetRefuses,
+                bucket: name.rawValue,
+                text: "the server does not take the new configuration: \(error.text)",
+                hint: "nothing was changed; give other settings"
+            )
+        }
+        try await removeTrial(state)
+    }
+
+    private func removeTrial(_ state: MigrationState) async throws {
+        do {
+            try await buckets.context.deleteStream("CISTERN_TRIAL_\(state.token)")
+        } catch let error as JetStreamError where error.code == .streamNotFound {
+            // There was none.
+        }
+    }
+
+    private func fence(_ state: MigrationState) async throws {
+        let fence = BucketFence(bucket: name, token: state.token)
+        let fenced = fence.fenced(BucketConfiguration(stream: state.old))
+        _ = try await patiently { try await buckets.update(fenced) }
+    }
+
+    /// Captures what came since, up to the last revision that the bucket will ever have.
+    private func captureTheRest(_ state: MigrationState, _ incarnation: Incarnation) async throws -> Revision {
+        let fence = BucketFence(bucket: name, token: state.token)
+        let final = try await fence.finalRevision(buckets.context, patience: options.patience)
+        let captured = try await capture(try await patiently { try await buckets.bucket(name) }, records: false)
+        guard captured.incarnation.id == incarnation.id, captured.revision == final else {
+            throw ReplicationError(
+                .sourceDiverged,
+                bucket: name.rawValue,
+                text: "its final revision is \(final), the archive is complete to \(captured.revision ?? 0)",
+                hint: "begin anew"
+            )
+        }
+        let tags = try writer.reader().tags(of: incarnation.id)
+        if !tags.contains(where: { $0.name == state.tag }) {
+            try writer.tag(state.tag, incarnation.id, revision: final, at: .wallClock())
+        }
+        return final
+    }
+
+    /// Captures the bucket to a consistent revision.
+    func capture(
+        _ bucket: Bucket,
+        records: Bool
+    ) async throws -> (incarnation: Incarnation, revision: Revision?) {
+        var capture = Capture.Options()
+        capture.patience = options.patience
+        capture.recordsConfiguration = records
+        let progress = progress
+        let report = try await Capture(bucket, into: writer, options: capture) { seen in
+            progress(MigrationProgress(activity: .capture, entries: seen.entries))
+        }.run()
+        guard report.outcome == .complete,
+            let incarnation = try writer.latestIncarnation(cluster: report.cluster, bucket: name)
+        else {
+            try Task.checkCancellation()
+            throw ReplicationError(
+                .unsupported,
+                bucket: name.rawValue,
+                text: "it was written to all the time: no consistent revision was found",
+                hint: "try again when there are fewer writes"
+            )
+        }
+        return (incarnation, report.consistentRevision)
+    }
+
+    private func delete(_ state: MigrationState) async throws {
+        let fence = BucketFence(bucket: name, token: state.token)
+        let bucket = try await patiently { try await buckets.bucket(name) }
+        guard fence.isClosed(bucket.configuration), bucket.info.state.lastSequence == state.finalRevision else {
+            throw ReplicationError(
+                .targetChanged,
+                bucket: name.rawValue,
+                text: "somebody changed it while it was fenced",
+                hint: "keep others away, then begin anew"
+            )
+        }
+        do {
+            try await patiently { try await buckets.delete(name) }
+        } catch let error as KeyValueError where error.code == .bucketNotFound {
+            // The answer to an earlier request was lost.
+        }
+    }
+
+    private func restore(
+        _ state: MigrationState,
+        _ incarnation: Incarnation,
+        settings: [String]
+    ) async throws -> RestoreReport {
+        guard let revision = state.finalRevision else {
+            throw ReplicationError(
+                .nothingToRestore,
+                bucket: name.rawValue,
+                text: "its journal names no final revision",
+                hint: "run verify on the archive"
+            )
+        }
+        var restore = RestoreOptions()
+        restore.bucket = name
+        restore.cluster = incarnation.cluster
+        restore.created = incarnation.created
+        restore.point = .revision(revision)
+        restore.settings = settings
+        restore.patience = options.patience
+        let progress = progress
+        let engine = Restore(from: try writer.reader(), to: buckets, options: restore) { seen in
+            progress(
+                MigrationProgress(
+                    activity: seen.phase == .writing ? .writing : .verifying,
+                    entries: seen.entries,
+                    total: seen.total
+                )
+            )
+        }
+        let prepared = try await patiently { try await engine.prepare() }
+        return try await engine.run(prepared)
+    }
+
+    private func unfence(_ state: MigrationState) async throws {
+        _ = try await patiently { try await buckets.update(BucketConfiguration(stream: state.old)) }
+        try await removeTrial(state)
+    }
+
+    /// Removes what a restore has begun: it may have the new settings.
+    private func removeUnfinished() async throws {
+        do {
+            let bucket = try await buckets.bucket(name)
+            guard RestoreMarker(bucket.configuration) != nil else { return }
+            try await buckets.delete(name)
+        } catch let error as KeyValueError where error.code == .bucketNotFound {
+            // Nothing was begun.
+        }
+    }
+
+    /// Whether what fails here is undone at once: the bucket is still there.
+    private static func isUndone(_ step: MigrationStep) -> Bool {
+        step == .trial || step == .fence || step == .capture
+    }
+
+    private func undo(_ state: MigrationState, _ incarnation: Incarnation, because error: any Error) async throws {
+        // A signal must not keep the writers out for good.
+        let undone = Task {
+            try journal(.unfence, state, incarnation)
+            try await unfence(state)
+            try journal(.rolledBack, state, incarnation)
+        }
+        do {
+            try await undone.value
+        } catch let other {
+            throw ReplicationError(
+                .targetChanged,
+                bucket: name.rawValue,
+                text: "the migration failed (\(error)), and so did giving the bucket its subjects back (\(other))",
+                hint: "nobody can write to it now: run the same command with --rollback"
+            )
+        }
+    }
+
+    private func explained(_ error: any Error, at step: MigrationStep, _ state: MigrationState) -> any Error {
+        guard !Self.isUndone(step) else { return error }
+        let ways = step.isReturn ? "--rollback goes on" : "--resume goes on, --rollback brings the old bucket back"
+        return ReplicationError(
+            .targetChanged,
+            bucket: name.rawValue,
+            text: "its migration stopped at the step \(step.rawValue): "
+                + (error is CancellationError ? "it was told to" : "\(error)"),
+            hint: ways
+        )
+    }
+
+    /// Asks again where a server that is restarted, or a cluster that looks for a leader, did not answer.
+    private func patiently<Result: Sendable>(_ work: () async throws -> Result) async throws -> Result {
+        let clock = ContinuousClock()
+        let deadline = clock.now.advanced(by: options.patience)
+        while true {
+            do {
+                return try await work()
+            } catch  where error.mayPass && clock.now < deadline {
+                try await Task.sleep(for: .milliseconds(100))
+                try await buckets.context.connection.waitUntilConnected(timeout: options.patience)
+            }
+        }
+    }
+}
