@@ -47,7 +47,14 @@ extension ArchiveReader {
     /// The newest entry of a key that the bucket held at a point; nil if it held none.
     public func latest(_ key: Key, in id: IncarnationID, at point: ArchivePoint = .newest) throws -> Entry? {
         let revision = try resolve(point, in: id)
-        let state = try state(of: id, at: revision, asOf: nil, selection: .one(key), historyMode: .bucket)
+        let state = try state(
+            of: id,
+            at: revision,
+            asOf: nil,
+            selection: .one(key),
+            historyMode: .bucket,
+            newestOnly: true
+        )
         guard let last = state.segments.last else { return nil }
         var newest: Entry?
         try state.snapshot.run(last, of: state.incarnation, after: 0).forEachEntry { newest = Entry($0) }
@@ -61,27 +68,27 @@ extension ArchiveReader {
         asOf time: Timestamp? = nil,
         filter: [KeyPattern] = []
     ) throws -> [KeyState] {
-        let state = try state(of: id, at: revision, asOf: time, filter: filter)
-        var keys = ByteDictionary()
+        let state = try state(
+            of: id,
+            at: revision,
+            asOf: time,
+            selection: KeySelection(filter),
+            historyMode: .bucket,
+            newestOnly: true
+        )
+        var keys = ByteDictionary(capacity: state.entries)
         var newest: [(revision: Revision, time: Int64, operation: KVModel.Operation, size: UInt32)] = []
+        newest.reserveCapacity(state.entries)
         for kept in state.segments {
             let segment = try state.snapshot.columns(kept, of: state.incarnation)
-            // Each key of a segment is looked up once, whatever the number of its entries.
-            var numbers = [Int](repeating: -1, count: segment.keys.count)
             for index in 0..<segment.count where kept.contains(index) {
-                let reference = Int(segment.keyReferences[index])
-                if numbers[reference] < 0 {
-                    numbers[reference] = segment.keys.withString(reference) { keys.insert($0) }
-                }
-                let found = (
-                    revision: segment.revisions[index], time: segment.times[index],
-                    operation: segment.operations[index], size: segment.valueLengths[index]
+                segment.keys.withString(Int(segment.keyReferences[index])) { _ = keys.insert($0) }
+                newest.append(
+                    (
+                        revision: segment.revisions[index], time: segment.times[index],
+                        operation: segment.operations[index], size: segment.valueLengths[index]
+                    )
                 )
-                if numbers[reference] == newest.count {
-                    newest.append(found)
-                } else {
-                    newest[numbers[reference]] = found
-                }
             }
         }
         return keys.bytes.withUnsafeBytes { bytes in

@@ -104,7 +104,8 @@ extension ArchiveReader {
         at revision: Revision,
         asOf time: Timestamp?,
         selection: KeySelection,
-        historyMode: HistoryMode
+        historyMode: HistoryMode,
+        newestOnly: Bool = false
     ) throws -> BucketState {
         let snapshot = try snapshot()
         return try snapshot.read { db in
@@ -113,7 +114,8 @@ extension ArchiveReader {
                 at: revision,
                 asOf: time,
                 selection: selection,
-                historyMode: historyMode
+                historyMode: historyMode,
+                newestOnly: newestOnly
             )
             return BucketState(scan, snapshot)
         }
@@ -127,7 +129,8 @@ extension Database {
         at revision: Revision,
         asOf time: Timestamp? = nil,
         selection: KeySelection = .all,
-        historyMode: HistoryMode = .bucket
+        historyMode: HistoryMode = .bucket,
+        newestOnly: Bool = false
     ) throws -> ScannedState {
         let stored = try soundCheckpoint(incarnation)
         guard revision <= stored?.checkpoint.resumeRevision ?? 0 else {
@@ -151,6 +154,7 @@ extension Database {
             revision: revision,
             selection: selection,
             mode: historyMode,
+            newestOnly: newestOnly,
             basis: basis,
             configurations: configurations,
             proved: proved,

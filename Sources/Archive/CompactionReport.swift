@@ -22,12 +22,14 @@ public struct CompactionReport: Sendable, Equatable {
     public internal(set) var sizeBefore = 0
     /// The file's size after; before, if nothing was done.
     public internal(set) var sizeAfter = 0
-    /// Whether a reader that began earlier still needs what was dropped: the file shrinks once it has ended.
+    /// Whether a reader that began earlier still needs what was dropped: once it has ended, the file shrinks when it is
+    /// next written or compacted.
     public internal(set) var awaitsReaders = false
 
     /// Whether there is nothing to do.
     public var isEmpty: Bool {
-        freeBytes == 0 && buckets.allSatisfy { $0.segmentsBefore == $0.segmentsAfter && $0.droppedEntries == 0 }
+        freeBytes == 0 && sizeAfter >= sizeBefore
+            && buckets.allSatisfy { $0.segmentsBefore == $0.segmentsAfter && $0.droppedEntries == 0 }
     }
 }
 

@@ -133,7 +133,7 @@ struct RetainedEntries: Sendable {
     }
 
     /// Whether entries may expire or were seen to be gone.
-    private var isMortal: Bool {
+    var isMortal: Bool {
         (policy.maximumAge > 0 && alternative?.maximumAge ?? 1 > 0) || !mortals.isEmpty
     }
 
@@ -164,10 +164,17 @@ struct RetainedEntries: Sendable {
         for key in heads.indices { dropDead(key, at: time, knownAt: revision) }
     }
 
-    /// Only the newest entry of each key stays, and only if it is a put.
-    mutating func keepLatestPuts() {
+    /// Only the newest entry of each key stays.
+    mutating func keepLatest() {
         for key in heads.indices {
             while counts[key] > 1 { dropFirst(key) }
+        }
+    }
+
+    /// Only the newest entry of each key stays, and only if it is a put.
+    mutating func keepLatestPuts() {
+        keepLatest()
+        for key in heads.indices {
             if counts[key] == 1, !nodes[Int(heads[key])].isPut { dropFirst(key) }
         }
     }

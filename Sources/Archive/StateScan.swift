@@ -37,6 +37,8 @@ struct StateScan {
     private let revision: Revision
     private let selection: KeySelection
     private let mode: HistoryMode
+    /// Whether of what is found only the newest entry of each key is asked for.
+    private let newestOnly: Bool
     private let configurations: [ConfigurationRecord]
     /// When the revisions at which configurations were observed had been proved consistent.
     private let proved: [Revision: Timestamp]
@@ -64,6 +66,7 @@ struct StateScan {
         revision: Revision,
         selection: KeySelection,
         mode: HistoryMode,
+        newestOnly: Bool = false,
         basis: StateBasis,
         configurations: [ConfigurationRecord],
         proved: [Revision: Timestamp],
@@ -73,6 +76,7 @@ struct StateScan {
         self.revision = revision
         self.selection = selection
         self.mode = mode
+        self.newestOnly = newestOnly
         self.basis = basis
         self.configurations = configurations
         self.proved = proved
@@ -209,10 +213,13 @@ struct StateScan {
         totals.keys = isPut.count { $0 }
         var recentlyExpired = 0
         if mode != .full {
-            retained.settle(revision: revision, time: time.adding(nanoseconds: -BucketState.expiryLag))
-            let before = retained.totals.entries
-            retained.settle(revision: revision, time: time)
-            recentlyExpired = before - retained.totals.entries
+            if retained.isMortal {
+                retained.settle(revision: revision, time: time.adding(nanoseconds: -BucketState.expiryLag))
+                let before = retained.totals.entries
+                retained.settle(revision: revision, time: time)
+                recentlyExpired = before - retained.totals.entries
+            }
+            if newestOnly { retained.keepLatest() }
             if mode == .latest { retained.keepLatestPuts() }
             totals = retained.totals
             mark()

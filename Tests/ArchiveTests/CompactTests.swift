@@ -1,5 +1,6 @@
 import Foundation
 import KVModel
+import Schedule
 import Testing
 
 @testable import Archive
@@ -86,6 +87,27 @@ func compactionNeverGrows(isEncrypted: Bool) throws {
     #expect(try reader.verify().problems == [])
     let state = try reader.state(of: incarnation.id, at: Revision(entries.count), historyMode: .full)
     #expect(try TestArchive.entries(state) == entries)
+}
+
+@Test("Room that readers held back is given back by the next compaction, which says so")
+func spaceAfterReaders() throws {
+    let archive = try TestArchive()
+    var history = try RandomHistory(seed: 12, path: archive.path)
+    try history.grow(commits: 60)
+    do {
+        let snapshot = try ArchiveReader.open(path: archive.path).snapshot()
+        let writer = try ArchiveWriter.open(path: archive.path, busyTimeout: 0.1)
+        #expect(try writer.prune(RetentionPolicy(last: 1)).compaction?.awaitsReaders == true)
+        try writer.close()
+        withExtendedLifetime(snapshot) {}
+    }
+    let held = FileState.size(archive.path)
+    let writer = try ArchiveWriter.open(path: archive.path)
+    let report = try writer.compact()
+    try writer.close()
+    #expect(!report.isEmpty && !report.awaitsReaders)
+    #expect(report.sizeAfter < report.sizeBefore && report.sizeBefore == held)
+    #expect(FileState.size(archive.path) == report.sizeAfter)
 }
 
 @Test("Commits go on between the steps of a compaction")

@@ -97,6 +97,50 @@ func lossIsRemembered() throws {
     #expect(try TestArchive.entries(state) == Array(entries.prefix(20) + entries.suffix(20)))
 }
 
+@Test("An encrypted archive is saved without its key, and reads with it as before")
+func repairOfEncryptedArchive() throws {
+    var random = SeededGenerator(seed: 16)
+    let entries = random.entries(80, keys: 8)
+    let archive = try TestArchive()
+    let key = try ArchiveKey.random()
+    let incarnation = try archive.fill(entries, perSegment: 20, consistentTime: entries.last?.time, key: key)
+    let last = entries[79].revision
+    let proof = try ArchiveReader.open(path: archive.path, key: key).digest(of: incarnation.id, at: last)
+    let whole = archive.directory + "/whole.cistern"
+    #expect(try ArchiveRepair.run(path: archive.path, to: whole).isWhole)
+    let saved = try ArchiveReader.open(path: whole, key: key)
+    #expect(try saved.verify().problems == [])
+    #expect(try saved.digest(of: incarnation.id, at: last) == proof)
+    let other = try ArchiveKey.random()
+    #expect(throws: ArchiveError.self) { try ArchiveReader.open(path: whole, key: other) }
+    #expect(throws: ArchiveError.self) {
+        try ArchiveReader.open(path: whole).digest(of: incarnation.id, at: last)
+    }
+
+    // Damage takes one segment, and one of the two copies of the data key.
+    try archive.tamper("UPDATE segment_data SET body = zeroblob(length(body)) WHERE id = 3")
+    try archive.tamper("UPDATE data_key SET wrapped = zeroblob(length(wrapped))")
+    let target = archive.directory + "/saved.cistern"
+    let report = try ArchiveRepair.run(path: archive.path, to: target)
+    let lost = entries[39].revision + 1...entries[60].revision - 1
+    #expect(report.buckets[0].lost == [lost])
+    let reader = try ArchiveReader.open(path: target, key: key)
+    #expect(
+        try reader.verify().problems.map(\.detail) == ["revisions \(lost.lowerBound) to \(lost.upperBound) are lost"]
+    )
+    #expect(throws: ArchiveError.self) { try reader.state(of: incarnation.id, at: last) }
+    let state = try reader.state(of: incarnation.id, at: entries[39].revision, historyMode: .full)
+    #expect(try TestArchive.entries(state) == Array(entries.prefix(40)))
+    // Nothing was opened on the way: no key and no value is in the new files.
+    let files = try [whole, target].map { try Data(contentsOf: URL(fileURLWithPath: $0)) }
+    let pieces = entries.filter { $0.value.count >= 16 && $0.value.count < 2000 }.map { Array($0.value.prefix(16)) }
+    #expect(!pieces.isEmpty && !pieces.contains { Secrets.contains($0, files) })
+    // The next backup goes on in it.
+    let writer = try ArchiveWriter.open(path: whole, key: key)
+    #expect(try writer.checkpoint(incarnation.id)?.resumeRevision == last)
+    try writer.close()
+}
+
 @Test("A log beside a damaged file counts as SQLite counts it")
 func repairWithLog() throws {
     let archive = try TestArchive()

@@ -82,7 +82,7 @@ private let tamperings = [
         says: "a tag of bucket orders is not what was written"
     ),
     Tampering(
-        sql: "INSERT INTO removal VALUES (1, 1, 2, 3, 4, 5, x'00')",
+        sql: "INSERT INTO removal VALUES (1, 1, 2, 3, 4, 5, 6, 7, x'00')",
         says: "a removal of bucket orders is not what was written"
     ),
     Tampering(sql: "UPDATE run SET bytes = 7", says: "run 1 is not what was written"),

@@ -234,6 +234,42 @@ struct BadArchiveTests {
         try await rig.cistern(["verify", archive, "--against", "src"])
         _ = await (try ChildProcess(.shell("umount '\(disk)'"))).waitForExit()
     }
+
+    @Test("A full disk stops a prune or a merge with exit code 1, and takes nothing", arguments: ["prune", "compact"])
+    func fullDiskInCare(command: String) async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        try await rig.createBucket("src", history: 8)
+        for round in 0..<6 {
+            try await rig.fill("src", count: 600, keys: 900, size: 1500, seed: UInt64(round))
+            try await rig.backup("src")
+        }
+        let disk = rig.folder.file("disk")
+        try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: false)
+        // Room for the archive and little more: what replaces segments does not fit into the log.
+        let size = try FileManager.default.attributesOfItem(atPath: rig.archive)[.size] as? Int ?? 0
+        let mount = try ChildProcess(.shell("mount -t tmpfs -o size=\(size + 160_000) tmpfs '\(disk)'"))
+        // Only root may mount; everywhere else there is no small disk to fill.
+        guard await mount.waitForExit().code == 0 else { return }
+        let archive = disk + "/a.cistern"
+        try FileManager.default.copyItem(atPath: rig.archive, toPath: archive)
+        let expected = try await CisternProcess.run(["keys", archive, "--long"]).outputText
+        let arguments = [command, archive] + (command == "prune" ? ["--keep-last", "2", "--yes"] : [])
+        let full = try await CisternProcess.run(arguments)
+        #expect(full.code == 1 && full.errorText.contains("full"), "\(full)")
+        #expect(full.errorText.contains("hint: make room and run again"), "\(full)")
+        try await rig.cistern(["verify", archive, "--against", "src"])
+        #expect(try await CisternProcess.run(["keys", archive, "--long"]).outputText == expected)
+        let remounting = try ChildProcess(.shell("mount -o remount,size=100m '\(disk)'"))
+        #expect(await remounting.waitForExit().code == 0)
+        let again = try await CisternProcess.run(arguments)
+        #expect(again.code == 0, "\(again)")
+        try await rig.cistern(["verify", archive, "--against", "src"])
+        #expect(try await CisternProcess.run(["keys", archive, "--long"]).outputText == expected)
+        let after = try FileManager.default.attributesOfItem(atPath: archive)[.size] as? Int ?? 0
+        #expect(after < size, "\(size) bytes became \(after)")
+        _ = await (try ChildProcess(.shell("umount '\(disk)'"))).waitForExit()
+    }
 }
 
 enum TCPPort {

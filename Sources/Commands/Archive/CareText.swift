@@ -37,7 +37,7 @@ enum CareText {
     /// How large a file was and is.
     static func size(_ report: CompactionReport, of name: String) -> String {
         let sizes = "\(NumberText.bytes(report.sizeBefore)) before, \(NumberText.bytes(report.sizeAfter)) now"
-        let readers = report.awaitsReaders ? "; it shrinks when those who read it now have ended" : ""
+        let readers = report.awaitsReaders ? "; it is being read, and shrinks when it is next written or compacted" : ""
         return "\(name): \(sizes)\(readers)"
     }
 
