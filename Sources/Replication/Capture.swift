@@ -25,6 +25,8 @@ public struct Capture: Sendable {
         public var probeLimit: Duration = .seconds(30)
         /// For how long to try to reach a lost server again; nil for ever.
         public var patience: Duration? = .seconds(120)
+        /// How many bytes a second to read; nil for no limit.
+        public var bytesPerSecond: UInt64?
         /// The raw bytes of a segment at which it is committed.
         public var segmentBytes = 4 << 20
 

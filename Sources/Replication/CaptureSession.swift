@@ -18,6 +18,7 @@ struct CaptureSession {
     private let clock = ContinuousClock()
     private let started: ContinuousClock.Instant
     private var builder: SegmentBuilder
+    private var throttle: Throttle?
     private var lastRevision: Revision
     private(set) var state: StreamInfo.State
     /// A revision at which nothing was pending; what the bucket holds there may still differ from what is expected.
@@ -52,6 +53,7 @@ struct CaptureSession {
         }
         builder = SegmentBuilder(limits: .init(rawBytes: options.segmentBytes))
         committer = SegmentCommitter(writer: writer, incarnation: incarnation.id, committedRevision: from)
+        throttle = Throttle(bytesPerSecond: options.bytesPerSecond)
         watch = try await Self.watch(bucket, after: from, options)
         received.pending = await watch.initiallyPending
         received.committedRevision = from
@@ -66,6 +68,7 @@ struct CaptureSession {
         var watchOptions = WatchOptions()
         watchOptions.start = .sequence(revision + 1)
         watchOptions.patience = options.patience
+        watchOptions.bytesPerSecond = options.bytesPerSecond
         watchOptions.created = bucket.info.created
         return try await bucket.watch(watchOptions)
     }
@@ -192,12 +195,14 @@ struct CaptureSession {
         try batch.forEachEntry { try builder.append($0) }
         lastRevision = max(lastRevision, batch.lastRevision)
         received.entries += UInt64(builder.count - countBefore)
-        received.bytes += UInt64(builder.rawBytes - before)
+        let byteCount = builder.rawBytes - before
+        received.bytes += UInt64(byteCount)
         received.pending = batch.pending
         if builder.isFull { try await commit() }
         received.interruptions = interruptions + (await watch.restarts)
         received.committedRevision = committer.committedRevision
         progress(received)
+        try await throttle?.pass(byteCount)
     }
 
     /// What a look at the bucket's end found.

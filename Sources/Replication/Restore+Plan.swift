@@ -22,6 +22,7 @@ extension Restore {
             writing: SettingsPlan.Writing(
                 prepared.mode == .exact ? .exact : .replay,
                 reason: prepared.modeReason,
+                bytesPerSecond: options.bytesPerSecond,
                 verifies: options.verifies
             )
         )

@@ -72,6 +72,12 @@ struct RestoreCommand: CisternCommand {
     @Option(help: "Which entries of a key: full (all archived), bucket (what the bucket held), latest.")
     var history = HistoryMode.bucket
 
+    @Option(
+        help: ArgumentHelp("Write at most so much, such as 10MiB/s.", valueName: "bytes/s"),
+        transform: RateArgument.parse
+    )
+    var rate: UInt64?
+
     @Flag(help: "Write into a bucket that exists and is empty.")
     var intoExisting = false
 
@@ -161,6 +167,7 @@ struct RestoreCommand: CisternCommand {
             options.settings = settings
             options.filter = filter
             options.history = history
+            options.bytesPerSecond = rate
             options.intoExisting = intoExisting
             options.replaces = replace
             options.verifies = verify
