@@ -54,7 +54,7 @@ struct CaptureSession {
         builder = SegmentBuilder(limits: .init(rawBytes: options.segmentBytes))
         committer = SegmentCommitter(writer: writer, incarnation: incarnation.id, committedRevision: from)
         throttle = Throttle(bytesPerSecond: options.bytesPerSecond)
-        watch = try await Self.watch(bucket, after: from, options)
+        watch = try await Self.watch(bucket, after: from, incarnation.filter, options)
         received.pending = await watch.initiallyPending
         received.committedRevision = from
         received.consistentRevision = proved?.revision
@@ -63,9 +63,11 @@ struct CaptureSession {
     private static func watch(
         _ bucket: Bucket,
         after revision: Revision,
+        _ filter: [KeyPattern],
         _ options: Capture.Options
     ) async throws -> Watch {
         var watchOptions = WatchOptions()
+        if !filter.isEmpty { watchOptions.patterns = filter }
         watchOptions.start = .sequence(revision + 1)
         watchOptions.patience = options.patience
         watchOptions.bytesPerSecond = options.bytesPerSecond
@@ -78,7 +80,7 @@ struct CaptureSession {
         await watch.stop()
         interruptions += await watch.restarts
         let result = try await work()
-        watch = try await Self.watch(bucket, after: lastRevision, options)
+        watch = try await Self.watch(bucket, after: lastRevision, incarnation.filter, options)
         return result
     }
 
@@ -106,6 +108,7 @@ struct CaptureSession {
             bucket: bucket.name,
             cluster: incarnation.cluster,
             created: incarnation.created,
+            filter: incarnation.filter,
             fromRevision: from,
             resumeRevision: committer.committedRevision,
             consistentRevision: proved?.revision,
@@ -240,18 +243,26 @@ struct CaptureSession {
         }
         if last > lastRevision {
             // Either more is to come, or what came after was removed again: then nothing is left behind our last.
-            let next = try await bucket.context.message(
-                stream,
-                from: lastRevision + 1,
-                subject: bucket.subjectPrefix + ">"
-            )
-            guard next == nil else { return .notYet }
+            guard try await isLast(lastRevision) else { return .notYet }
             lastRevision = last
         }
         state = info.state
         consistent = (last, info.serverTime ?? .wallClock())
         configuration = try info.configurationText
         return .consistent
+    }
+
+    /// Whether the bucket holds nothing of what is captured behind a revision.
+    func isLast(_ revision: Revision) async throws -> Bool {
+        for pattern in incarnation.filter.isEmpty ? [.all] : incarnation.filter {
+            let next = try await bucket.context.message(
+                bucket.name.streamName,
+                from: revision + 1,
+                subject: bucket.subjectPrefix + pattern.description
+            )
+            guard next == nil else { return false }
+        }
+        return true
     }
 
     mutating func commit() async throws {

@@ -19,6 +19,7 @@ struct BackupCommand: CisternCommand {
               cistern backup 'app-*' sessions --archive all.cistern --verify
               cistern backup --all --archive all.cistern --tag before-upgrade
               cistern backup orders --archive orders.cistern --follow
+              cistern backup config --archive eu.cistern --filter 'eu.>' --filter shared
               cistern backup orders --archive sealed.cistern --encrypt --key-file my.key
               cistern backup east/config west/config --archive config.cistern
 
@@ -50,6 +51,12 @@ struct BackupCommand: CisternCommand {
         transform: DurationArgument.parse
     )
     var settleWithin: Duration?
+
+    @Option(
+        help: "Keep only these keys (NATS wildcards); may be repeated, and must be the same at every backup.",
+        transform: PatternArgument.parse
+    )
+    var filter: [KeyPattern] = []
 
     @Option(
         help: ArgumentHelp("Read at most so much, such as 10MiB/s, of all buckets together.", valueName: "bytes/s"),

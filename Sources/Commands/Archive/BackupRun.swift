@@ -35,6 +35,7 @@ struct BackupRun: Sendable {
         capture.follows = options.follow
         // A backup that follows outlives its server's maintenance; one from cron ends and says so.
         if options.follow { capture.patience = nil }
+        capture.filter = options.filter
         capture.bytesPerSecond = bytesPerSecond
         if let commitEvery = options.commitEvery { capture.commitInterval = commitEvery }
         if let settleWithin = options.settleWithin { capture.probeLimit = settleWithin }

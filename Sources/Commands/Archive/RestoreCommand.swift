@@ -177,8 +177,10 @@ struct RestoreCommand: CisternCommand {
 
     private func confirmed(_ prepared: Restore.Prepared, _ console: Console) throws -> Bool {
         guard prepared.plan.action == .replace, !yes else { return true }
+        let filter = prepared.incarnation.filter
+        let part = filter.isEmpty ? "" : ", which holds only the keys \(FilterText.text(filter)),"
         return try console.confirm(
-            "Delete bucket \(prepared.plan.bucket) with all it holds and restore it from \(file)?"
+            "Delete bucket \(prepared.plan.bucket) with all it holds and restore it from \(file)\(part)?"
         )
     }
 
