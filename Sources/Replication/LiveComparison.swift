@@ -69,7 +69,8 @@ public struct LiveComparison: Sendable {
         options.patience = patience
         options.created = self.bucket.info.created
         // The filter speaks of the names that keys have in the archive; what else the bucket holds names no revision.
-        let patterns = filter.isEmpty ? incarnation.filter : filter
+        // A bucket that was just restored holds nothing else.
+        let patterns = filter.isEmpty && basis == .asFound ? incarnation.filter : filter
         if !patterns.isEmpty, mapping.isIdentity { options.patterns = patterns }
         // Of a bucket that was captured in part, the archive knows nothing of other keys.
         let captured = mapping.isIdentity && !filter.isEmpty ? incarnation.filter : []

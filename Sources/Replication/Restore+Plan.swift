@@ -12,7 +12,7 @@ extension Restore {
         old.rename(to: prepared.plan.bucket)
         let new = prepared.plan.configuration
         var summary = StateSummary(under: new, asOf: now)
-        try prepared.state.forEachOutline { summary.add($0) }
+        try prepared.state.forEachOutline { summary.add($0, valueSize: $1) }
         return SettingsPlan(
             from: old,
             to: new,

@@ -56,7 +56,7 @@ struct FilteredCaptureTests {
                 let state = try #require(report.state)
                 #expect(state.incarnation.filter.map(\.description) == ["*.config", "eu.>", "shared"])
                 var revisions: [Revision] = []
-                try state.forEachOutline { revisions.append($0.revision) }
+                try state.forEachOutline { entry, _ in revisions.append(entry.revision) }
                 #expect(revisions == before.map(\.seq), "round \(round)")
                 let comparison = try await LiveComparison(bucket, state.incarnation).run(state, at: state.revision)
                 #expect(comparison.isEqual && comparison.equal == UInt64(before.count) && comparison.newer == 0)

@@ -70,13 +70,17 @@ struct RateTests {
             #expect(report.interruptions == 0)
             #expect(report.duration > .milliseconds(1250), "3 MB at 2 MB/s took \(report.duration)")
             let reader = try ArchiveReader.open(path: path)
-            var restoring = RestoreOptions()
-            restoring.newName = try BucketName("copy")
-            restoring.bytesPerSecond = 2_000_000
-            let restore = Restore(from: reader, to: buckets, options: restoring)
-            let restored = try await restore.run(try await restore.prepare())
-            #expect(restored.comparison?.isEqual == true && restored.interruptions == 0)
-            #expect(restored.duration > .milliseconds(1250), "3 MB at 2 MB/s took \(restored.duration)")
+            for mode in [RestoreOptions.Mode.exact, .replay] {
+                var restoring = RestoreOptions()
+                restoring.newName = try BucketName(mode.rawValue)
+                restoring.mode = mode
+                restoring.bytesPerSecond = 2_000_000
+                let restore = Restore(from: reader, to: buckets, options: restoring)
+                let restored = try await restore.run(try await restore.prepare())
+                #expect(restored.mode == mode && restored.interruptions == 0)
+                #expect(restored.comparison?.isEqual == true)
+                #expect(restored.duration > .milliseconds(1250), "3 MB at 2 MB/s took \(restored.duration)")
+            }
         }
     }
 
