@@ -94,7 +94,8 @@ struct MappedRestoreTests {
         }
         let found = try await server.withClient { try $0.getAllMessages("KV_copy") }
         #expect(!found.isEmpty)
-        let differences = BucketComparison.differences(expected, in: "src", found, in: "copy", mode: mode == .exact ? .exact : .replayed)
+        let comparison = mode == .exact ? BucketComparison.Mode.exact : .replayed
+        let differences = BucketComparison.differences(expected, in: "src", found, in: "copy", mode: comparison)
         #expect(differences.isEmpty, "\(differences)")
     }
 
