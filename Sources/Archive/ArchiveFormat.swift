@@ -44,6 +44,7 @@ enum ArchiveFormat {
             cluster TEXT NOT NULL,
             bucket TEXT NOT NULL,
             created TEXT NOT NULL,
+            filter TEXT NOT NULL,
             UNIQUE (cluster, bucket, created)
         ) STRICT;
         CREATE TABLE configuration (

@@ -66,7 +66,7 @@ public struct ArchiveRepair {
     /// The incarnations by number; names are made up for those of which only segments are left.
     private func incarnations() throws -> [(Incarnation, isNameLost: Bool)] {
         var found: [Int64: Incarnation] = [:]
-        for row in salvage.rows(of: "incarnation", "id, cluster, bucket, created") {
+        for row in salvage.rows(of: "incarnation", Incarnation.columns) {
             guard let incarnation = try? Incarnation(row),
                 isProved(incarnation) || found[incarnation.id.rawValue] == nil
             else { continue }
@@ -131,9 +131,10 @@ public struct ArchiveRepair {
         report.unknownAfter = found.unknownAfter
         try writer.write { db in
             try db.execute(
-                sql: "INSERT INTO incarnation (id, cluster, bucket, created) VALUES (?, ?, ?, ?)",
+                sql: "INSERT INTO incarnation (\(Incarnation.columns)) VALUES (?, ?, ?, ?, ?)",
                 arguments: [
                     incarnation.id.rawValue, incarnation.cluster, incarnation.bucket.rawValue, incarnation.created,
+                    incarnation.filterText,
                 ]
             )
         }

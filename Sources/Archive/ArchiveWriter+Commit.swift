@@ -4,17 +4,31 @@ public import KVModel
 
 extension ArchiveWriter {
     /// The incarnation of a bucket on a cluster, recorded if it is new.
-    public func incarnation(cluster: String, bucket: BucketName, created: String) throws -> Incarnation {
-        try write { db in
+    ///
+    /// `filter` names the keys that are captured of it, every key if it is empty. Throws `.invalid` if the archive has
+    /// the incarnation with another filter: entries of both would pass for a whole.
+    public func incarnation(
+        cluster: String,
+        bucket: BucketName,
+        created: String,
+        filter: [KeyPattern] = []
+    ) throws -> Incarnation {
+        let filter = KeyPattern.canonical(filter)
+        return try write { db in
+            let text = filter.map(\.description).joined(separator: " ")
             try db.execute(
-                sql: "INSERT OR IGNORE INTO incarnation (cluster, bucket, created) VALUES (?, ?, ?)",
-                arguments: [cluster, bucket.rawValue, created]
+                sql: "INSERT OR IGNORE INTO incarnation (cluster, bucket, created, filter) VALUES (?, ?, ?, ?)",
+                arguments: [cluster, bucket.rawValue, created, text]
             )
             let id = try db.integer(
                 "SELECT id FROM incarnation WHERE cluster = ? AND bucket = ? AND created = ?",
                 [cluster, bucket.rawValue, created]
             )
-            return Incarnation(id: IncarnationID(rawValue: id), cluster: cluster, bucket: bucket, created: created)
+            let incarnation = try db.incarnation(IncarnationID(rawValue: id))
+            guard incarnation.filter == filter else {
+                throw ArchiveError(.invalid("it holds other keys of bucket \(bucket): \(incarnation.filterText)"))
+            }
+            return incarnation
         }
     }
 

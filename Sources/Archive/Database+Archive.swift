@@ -3,7 +3,7 @@ import KVModel
 
 /// The queries that writer and reader share.
 extension Database {
-    private static let incarnationColumns = "SELECT id, cluster, bucket, created FROM incarnation"
+    private static let incarnationColumns = "SELECT \(Incarnation.columns) FROM incarnation"
 
     func incarnations() throws -> [Incarnation] {
         try rows(Self.incarnationColumns + " ORDER BY id").map(Incarnation.init)
@@ -93,15 +93,20 @@ extension Database {
 }
 
 extension Incarnation {
-    /// Reads a row: number, cluster, bucket, created.
+    static let columns = "id, cluster, bucket, created, filter"
+
+    /// Reads a row of `columns`.
     init(_ row: StoredRow) throws {
         let name = try row.text(2)
         guard let bucket = try? BucketName(name) else { throw ArchiveError(.corrupt("\"\(name)\" is no bucket name")) }
+        let text = try row.text(4)
+        guard let filter = try? Self.filter(text) else { throw ArchiveError(.corrupt("\"\(text)\" is no filter")) }
         self.init(
             id: IncarnationID(rawValue: try row.integer(0)),
             cluster: try row.text(1),
             bucket: bucket,
-            created: try row.text(3)
+            created: try row.text(3),
+            filter: filter
         )
     }
 }

@@ -21,6 +21,16 @@ public struct Incarnation: Sendable, Hashable {
     public let bucket: BucketName
     /// When the bucket's stream was created, as the server says it: this tells one life from another.
     public let created: String
+    /// The keys that are captured of it, in their canonical form; every key if there are no patterns.
+    public let filter: [KeyPattern]
+
+    init(id: IncarnationID, cluster: String, bucket: BucketName, created: String, filter: [KeyPattern] = []) {
+        self.id = id
+        self.cluster = cluster
+        self.bucket = bucket
+        self.created = created
+        self.filter = filter
+    }
 
     /// Whether this life of the bucket began after the other one.
     public func isLater(than other: Incarnation) -> Bool {
@@ -28,5 +38,19 @@ public struct Incarnation: Sendable, Hashable {
         let theirs = Timestamp(rfc3339: other.created)
         if let mine, let theirs, mine != theirs { return mine > theirs }
         return id.rawValue > other.id.rawValue
+    }
+}
+
+extension Incarnation {
+    /// The filter as it is stored: the patterns with spaces between, which no pattern has.
+    var filterText: String { filter.map(\.description).joined(separator: " ") }
+
+    /// Reads a stored filter.
+    static func filter(_ text: String) throws(ModelError) -> [KeyPattern] {
+        var patterns: [KeyPattern] = []
+        for part in text.split(separator: " ", omittingEmptySubsequences: true) {
+            patterns.append(try KeyPattern(String(part)))
+        }
+        return KeyPattern.canonical(patterns)
     }
 }

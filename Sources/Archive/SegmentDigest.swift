@@ -24,12 +24,12 @@ enum SegmentDigest {
         return Array(SHA256.hash(data: bytes))
     }
 
-    /// What stands for the predecessor of an incarnation's first segment: a digest of the incarnation's name.
+    /// What stands for the predecessor of an incarnation's first segment: a digest of the incarnation's name, and of
+    /// the filter of a filtered one.
     static func root(_ incarnation: Incarnation) -> [UInt8] {
-        fields(
-            "cistern incarnation 1\n",
-            [Array(incarnation.cluster.utf8), Array(incarnation.bucket.rawValue.utf8), Array(incarnation.created.utf8)]
-        )
+        var texts = [incarnation.cluster, incarnation.bucket.rawValue, incarnation.created]
+        if !incarnation.filter.isEmpty { texts.append(incarnation.filterText) }
+        return fields("cistern incarnation 1\n", texts.map { Array($0.utf8) })
     }
 
     /// The digest of a small row: of a label and of fields, each after its length in eight bytes.

@@ -64,6 +64,30 @@ extension JetStreamContext {
         try await message(stream, ["seq": .unsigned(sequence)])
     }
 
+    /// How many messages of a stream match a subject, as the server counts them for a consumer.
+    public func countMessages(_ stream: String, subject: String) async throws -> UInt64 {
+        let reply = try await request(
+            "CONSUMER.CREATE.\(stream)",
+            [
+                "stream_name": .string(stream),
+                "config": [
+                    "ack_policy": "none", "deliver_policy": "all", "filter_subject": .string(subject),
+                    "mem_storage": true, "num_replicas": 1, "inactive_threshold": 5_000_000_000,
+                ],
+            ]
+        )
+        guard let name = reply["name"]?.string, let count = reply["num_pending"]?.unsigned else {
+            throw JetStreamError(
+                code: .malformedReply,
+                subject: "CONSUMER.CREATE.\(stream)",
+                text: "the reply has no name or number of messages"
+            )
+        }
+        // Whoever may not delete it leaves it to the server, which does so after some seconds without use.
+        do { _ = try await request("CONSUMER.DELETE.\(stream).\(name)") } catch {}
+        return count
+    }
+
     /// The first message at or after a sequence whose subject matches; nil if there is none.
     public func message(_ stream: String, from sequence: UInt64, subject: String) async throws -> StoredMessage? {
         try await message(stream, ["seq": .unsigned(sequence), "next_by_subj": .string(subject)])

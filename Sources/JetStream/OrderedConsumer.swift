@@ -51,6 +51,10 @@ public actor OrderedConsumer {
         public var headersOnly = false
         /// How often an idle server says that it is there.
         public var heartbeat: Duration = .seconds(2)
+        /// How many bytes a second the server may send; nil for no limit.
+        ///
+        /// A reader that merely takes its time lets what the server sends ahead pile up, until the server cuts it off.
+        public var bytesPerSecond: UInt64?
         /// For how long to try to get a broken consumer going again before giving up; nil for ever.
         public var patience: Duration? = .seconds(120)
         /// The creation time that the stream must have; nil to take the one found.
@@ -85,6 +89,11 @@ public actor OrderedConsumer {
         }
         fixed.created = stream.created
         if fixed.start == .new { fixed.start = .sequence(stream.state.lastSequence + 1) }
+        if let rate = fixed.bytesPerSecond {
+            // While it holds back a large message the server says nothing.
+            let largest = Double(min(context.maximumPayload, 64 << 20)) / Double(max(1, rate))
+            fixed.heartbeat = max(fixed.heartbeat, .seconds(min(largest / 2, 3600).rounded(.up)))
+        }
         self.options = fixed
         if case .sequence(let first) = fixed.start, first > 0 {
             machine = OrderedConsumerMachine(after: first - 1)
@@ -224,6 +233,9 @@ public actor OrderedConsumer {
             configuration["opt_start_seq"] = .unsigned(machine.lastStreamSequence + 1)
         } else {
             configuration["deliver_policy"] = options.start == .lastPerSubject ? "last_per_subject" : "all"
+        }
+        if let rate = options.bytesPerSecond {
+            configuration["rate_limit_bps"] = .unsigned(max(1, min(rate, .max / 8)) * 8)
         }
         if options.headersOnly { configuration["headers_only"] = true }
         if options.filters.count > 1 {

@@ -64,6 +64,8 @@ public actor PublishPipeline {
 
         /// Whether it is time to send: 64 KiB or 512 messages.
         public var isFull: Bool { messages.byteCount >= 1 << 16 || messages.count >= 512 }
+        /// How many bytes there are to send.
+        public var byteCount: Int { messages.byteCount }
         /// Whether there is nothing to send.
         public var isEmpty: Bool { messages.isEmpty }
 

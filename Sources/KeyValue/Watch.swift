@@ -10,6 +10,8 @@ public struct WatchOptions: Sendable {
     public var start: OrderedConsumer.Start = .all
     /// Whether to leave out values.
     public var headersOnly = false
+    /// How many bytes a second the server may send; nil for no limit.
+    public var bytesPerSecond: UInt64?
     /// For how long to try to get a broken watch going again; nil for ever.
     public var patience: Duration? = .seconds(120)
     /// The creation time that the bucket must have; nil to take the one found.
@@ -73,18 +75,22 @@ public struct Watch: Sendable {
         consumerOptions.start = options.start
         consumerOptions.headersOnly = options.headersOnly
         consumerOptions.patience = options.patience
+        consumerOptions.bytesPerSecond = options.bytesPerSecond
         consumerOptions.created = options.created
-        let isEverything = options.patterns.contains(.all) || options.patterns.isEmpty
-        // Servers before 2.10 ignore a list of filters and send everything, so these filter here.
-        let takesList = bucket.context.serverVersion >= ServerVersion(major: 2, minor: 10, patch: 0)
+        let patterns = KeyPattern.canonical(options.patterns)
+        let isEverything = patterns.isEmpty
+        // Servers before 2.10 ignore a list of filters and send everything, later ones refuse filters that overlap.
+        let takesList =
+            bucket.context.serverVersion >= ServerVersion(major: 2, minor: 10, patch: 0)
+            && KeyPattern.firstOverlap(in: patterns) == nil
         if isEverything {
             filter = []
             if options.start == .lastPerSubject { consumerOptions.filters = [bucket.subjectPrefix + ">"] }
-        } else if options.patterns.count == 1 || takesList {
+        } else if patterns.count == 1 || takesList {
             filter = []
-            consumerOptions.filters = options.patterns.map { bucket.subjectPrefix + $0.description }
+            consumerOptions.filters = patterns.map { bucket.subjectPrefix + $0.description }
         } else {
-            filter = options.patterns
+            filter = patterns
         }
         consumer = try await OrderedConsumer(
             bucket.context,

@@ -1,6 +1,6 @@
 public import Archive
 import JetStream
-import KVModel
+public import KVModel
 public import KeyValue
 import Logging
 
@@ -27,6 +27,10 @@ public struct Capture: Sendable {
         public var patience: Duration? = .seconds(120)
         /// Whether the bucket's configuration is recorded; not while it is fenced.
         public var recordsConfiguration = true
+        /// The keys to keep; empty for every key.
+        public var filter: [KeyPattern] = []
+        /// How many bytes a second to read; nil for no limit.
+        public var bytesPerSecond: UInt64?
         /// The raw bytes of a segment at which it is committed.
         public var segmentBytes = 4 << 20
 
@@ -65,7 +69,13 @@ public struct Capture: Sendable {
             known: known.map { ($0.created, knownCheckpoint?.resumeRevision ?? 0) }
         )
         if case .regressed(let from, let to) = plan { throw regressed(from: from, to: to) }
-        let incarnation = try writer.incarnation(cluster: cluster, bucket: bucket.name, created: bucket.info.created)
+        let filter = try checkedFilter(known)
+        let incarnation = try writer.incarnation(
+            cluster: cluster,
+            bucket: bucket.name,
+            created: bucket.info.created,
+            filter: filter
+        )
         let checkpoint = try writer.checkpoint(incarnation.id)
         let from = checkpoint?.resumeRevision ?? 0
         try await checkSameHistory(incarnation, after: from)
@@ -110,6 +120,30 @@ public struct Capture: Sendable {
             )
             throw error
         }
+    }
+
+    /// The filter in its canonical form, if it can be counted by and is the one that the archive has.
+    private func checkedFilter(_ known: Incarnation?) throws -> [KeyPattern] {
+        let filter = KeyPattern.canonical(options.filter)
+        guard KeyPattern.countingTerms(filter) != nil else {
+            throw ReplicationError(
+                .unsupported,
+                bucket: bucket.name.rawValue,
+                text: "too many of the patterns to keep have keys in common, and servers count such keys twice",
+                hint: "choose fewer patterns, or some that have no keys in common"
+            )
+        }
+        guard let known, known.created == bucket.info.created, known.filter != filter else { return filter }
+        let options = known.filter.map { "--filter '\($0)'" }.joined(separator: " ")
+        throw ReplicationError(
+            .otherKeys,
+            bucket: bucket.name.rawValue,
+            text: known.filter.isEmpty
+                ? "the archive holds all its keys, and a backup of some would leave holes in that"
+                : "the archive holds only the keys of \(known.filter.map(\.description).joined(separator: " and "))",
+            hint: known.filter.isEmpty
+                ? "leave --filter out, or give another archive" : "give the same \(options), or another archive"
+        )
     }
 
     /// Compares the newest archived entry with the server's: after a lost tail was written over, the sequence says

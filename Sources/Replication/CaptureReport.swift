@@ -40,6 +40,8 @@ public struct CaptureReport: Sendable {
     public var cluster: String
     /// The bucket's creation time: its incarnation.
     public var created: String
+    /// The keys that are captured; every key if there are no patterns.
+    public var filter: [KeyPattern]
     /// The revision that reading began behind.
     public var fromRevision: Revision
     /// The last revision safely in the archive.

@@ -29,16 +29,17 @@ extension CaptureSession {
         guard let consistent else { return false }
         // What is expected is read from the archive, so all must be there, but nothing is claimed yet.
         try await commit()
-        let search = RemovalSearch(bucket, reader: try writer.reader(), incarnation: incarnation.id)
+        guard let source = try await sourceCount(at: consistent.revision) else { return false }
+        let search = RemovalSearch(bucket, reader: try writer.reader(), incarnation: incarnation)
         var expected = try search.expected(at: consistent.revision, asOf: consistent.time)
         if let difference = removals.difference {
             removals.difference = nil
             if try record(difference, expected, search) {
                 expected = try search.expected(at: consistent.revision, asOf: consistent.time)
                 // What is known to be gone may have made room for something that was thought to be driven out.
-                if !search.matches(expected, state) { return false }
+                if !search.matches(expected, source) { return false }
             }
-        } else if !search.agrees(expected, state) {
+        } else if !search.agrees(expected, source) {
             let patience = options.patience
             removals.difference = try await withoutWatch {
                 try await search.difference(from: expected, patience: patience)
@@ -46,12 +47,29 @@ extension CaptureSession {
             return false
         }
         removals.isUnexplained =
-            expected.recentlyExpired == 0 && UInt64(clamping: expected.entries) != state.messages
+            expected.recentlyExpired == 0 && UInt64(clamping: expected.entries) != source.messages
         removals.source = state
         counted = ConsistentPoint(revision: consistent.revision, time: consistent.time)
         removals.state = options.follows ? nil : expected
         prove()
         return true
+    }
+
+    /// What the server counts of the keys that are captured; nil if more of them came meanwhile.
+    private func sourceCount(at revision: Revision) async throws -> RemovalSearch.SourceCount? {
+        guard !incarnation.filter.isEmpty else {
+            return RemovalSearch.SourceCount(messages: state.messages, bytes: state.bytes)
+        }
+        var messages = 0
+        for (pattern, times) in KeyPattern.countingTerms(incarnation.filter) ?? [:] {
+            let count = try await bucket.context.countMessages(
+                bucket.name.streamName,
+                subject: bucket.subjectPrefix + pattern.description
+            )
+            messages += times * Int(clamping: count)
+        }
+        guard try await isLast(revision) else { return nil }
+        return RemovalSearch.SourceCount(messages: UInt64(clamping: messages), bytes: nil)
     }
 
     /// Records what vanished, as far as nothing that came since explains it; answers whether there was anything new.

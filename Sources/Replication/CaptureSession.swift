@@ -18,6 +18,7 @@ struct CaptureSession {
     private let clock = ContinuousClock()
     private let started: ContinuousClock.Instant
     private var builder: SegmentBuilder
+    private var throttle: Throttle?
     private var lastRevision: Revision
     private(set) var state: StreamInfo.State
     /// A revision at which nothing was pending; what the bucket holds there may still differ from what is expected.
@@ -52,7 +53,8 @@ struct CaptureSession {
         }
         builder = SegmentBuilder(limits: .init(rawBytes: options.segmentBytes))
         committer = SegmentCommitter(writer: writer, incarnation: incarnation.id, committedRevision: from)
-        watch = try await Self.watch(bucket, after: from, options)
+        throttle = Throttle(bytesPerSecond: options.bytesPerSecond)
+        watch = try await Self.watch(bucket, after: from, incarnation.filter, options)
         received.pending = await watch.initiallyPending
         received.committedRevision = from
         received.consistentRevision = proved?.revision
@@ -61,11 +63,14 @@ struct CaptureSession {
     private static func watch(
         _ bucket: Bucket,
         after revision: Revision,
+        _ filter: [KeyPattern],
         _ options: Capture.Options
     ) async throws -> Watch {
         var watchOptions = WatchOptions()
+        if !filter.isEmpty { watchOptions.patterns = filter }
         watchOptions.start = .sequence(revision + 1)
         watchOptions.patience = options.patience
+        watchOptions.bytesPerSecond = options.bytesPerSecond
         watchOptions.created = bucket.info.created
         return try await bucket.watch(watchOptions)
     }
@@ -75,7 +80,7 @@ struct CaptureSession {
         await watch.stop()
         interruptions += await watch.restarts
         let result = try await work()
-        watch = try await Self.watch(bucket, after: lastRevision, options)
+        watch = try await Self.watch(bucket, after: lastRevision, incarnation.filter, options)
         return result
     }
 
@@ -103,6 +108,7 @@ struct CaptureSession {
             bucket: bucket.name,
             cluster: incarnation.cluster,
             created: incarnation.created,
+            filter: incarnation.filter,
             fromRevision: from,
             resumeRevision: committer.committedRevision,
             consistentRevision: proved?.revision,
@@ -192,12 +198,14 @@ struct CaptureSession {
         try batch.forEachEntry { try builder.append($0) }
         lastRevision = max(lastRevision, batch.lastRevision)
         received.entries += UInt64(builder.count - countBefore)
-        received.bytes += UInt64(builder.rawBytes - before)
+        let byteCount = builder.rawBytes - before
+        received.bytes += UInt64(byteCount)
         received.pending = batch.pending
         if builder.isFull { try await commit() }
         received.interruptions = interruptions + (await watch.restarts)
         received.committedRevision = committer.committedRevision
         progress(received)
+        try await throttle?.pass(byteCount)
     }
 
     /// What a look at the bucket's end found.
@@ -235,18 +243,26 @@ struct CaptureSession {
         }
         if last > lastRevision {
             // Either more is to come, or what came after was removed again: then nothing is left behind our last.
-            let next = try await bucket.context.message(
-                stream,
-                from: lastRevision + 1,
-                subject: bucket.subjectPrefix + ">"
-            )
-            guard next == nil else { return .notYet }
+            guard try await isLast(lastRevision) else { return .notYet }
             lastRevision = last
         }
         state = info.state
         consistent = (last, info.serverTime ?? .wallClock())
         if options.recordsConfiguration { configuration = try info.configurationText }
         return .consistent
+    }
+
+    /// Whether the bucket holds nothing of what is captured behind a revision.
+    func isLast(_ revision: Revision) async throws -> Bool {
+        for pattern in incarnation.filter.isEmpty ? [.all] : incarnation.filter {
+            let next = try await bucket.context.message(
+                bucket.name.streamName,
+                from: revision + 1,
+                subject: bucket.subjectPrefix + pattern.description
+            )
+            guard next == nil else { return false }
+        }
+        return true
     }
 
     mutating func commit() async throws {

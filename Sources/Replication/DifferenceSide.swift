@@ -10,14 +10,22 @@ public enum DifferenceSide: Sendable {
     /// A live bucket; only these keys count, all if there are none.
     case live(Bucket, filter: [KeyPattern])
 
-    /// The values of all keys, without their bytes.
-    public func values() async throws -> ValueTable {
+    /// The keys that this side knows about: of a bucket that was captured in part, the archive says nothing of others.
+    public var known: [KeyPattern] {
+        if case .archived(let state) = self { state.incarnation.filter } else { [] }
+    }
+
+    /// The values of all keys that are within each of these choices, without their bytes.
+    public func values(within choices: [[KeyPattern]] = []) async throws -> ValueTable {
+        func isWithin(_ entry: EntryView) -> Bool {
+            choices.allSatisfy { patterns in patterns.contains { $0.matches(entry.key) } }
+        }
         switch self {
         case .archived(let state):
             var table = ValueTable(capacity: state.keys)
             var cursor = state.makeCursor()
             while let run = try cursor.next() {
-                try run.forEachEntry { table.add($0) }
+                try run.forEachEntry { if isWithin($0) { table.add($0) } }
             }
             return table
         case .live(let bucket, let filter):
@@ -26,7 +34,7 @@ public enum DifferenceSide: Sendable {
             options.start = .lastPerSubject
             if !filter.isEmpty { options.patterns = filter }
             // A key that changes while it is read comes again.
-            try await bucket.watch(options).readToEnd { table.add($0) }
+            try await bucket.watch(options).readToEnd { if isWithin($0) { table.add($0) } }
             return table
         }
     }

@@ -69,14 +69,21 @@ public struct LiveComparison: Sendable {
         options.patience = patience
         options.created = self.bucket.info.created
         // The filter speaks of the names that keys have in the archive; what else the bucket holds names no revision.
-        if !filter.isEmpty, mapping.isIdentity { options.patterns = filter }
+        // A bucket that was just restored holds nothing else.
+        let patterns = filter.isEmpty && basis == .asFound ? incarnation.filter : filter
+        if !patterns.isEmpty, mapping.isIdentity { options.patterns = patterns }
+        // Of a bucket that was captured in part, the archive knows nothing of other keys.
+        let captured = mapping.isIdentity && !filter.isEmpty ? incarnation.filter : []
         let watch = try await bucket.watch(options)
         do {
             let last = bucket.info.state.lastSequence
             if await watch.initiallyPending > 0 {
                 // Reading ends where the bucket ended when it was opened: a busy bucket has no other end.
                 while let batch = try await watch.next(timeout: .seconds(30)) {
-                    try batch.forEachEntry { try merge.take($0) }
+                    try batch.forEachEntry { entry in
+                        guard captured.isEmpty || captured.contains(where: { $0.matches(entry.key) }) else { return }
+                        try merge.take(entry)
+                    }
                     progress(merge.report.equal)
                     if batch.isCaughtUp || batch.lastRevision >= last { break }
                 }

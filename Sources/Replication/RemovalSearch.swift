@@ -12,9 +12,16 @@ import KeyValue
 struct RemovalSearch {
     private let bucket: Bucket
     private let reader: ArchiveReader
-    private let incarnation: IncarnationID
+    private let incarnation: Incarnation
 
-    init(_ bucket: Bucket, reader: ArchiveReader, incarnation: IncarnationID) {
+    /// What a server counts of the keys that are captured.
+    struct SourceCount {
+        var messages: UInt64
+        /// Nil where it is not known: of some keys servers count messages only.
+        var bytes: UInt64?
+    }
+
+    init(_ bucket: Bucket, reader: ArchiveReader, incarnation: Incarnation) {
         self.bucket = bucket
         self.reader = reader
         self.incarnation = incarnation
@@ -22,19 +29,20 @@ struct RemovalSearch {
 
     /// What the archive expects the bucket to hold at a revision and a time.
     func expected(at revision: Revision, asOf time: Timestamp) throws -> BucketState {
-        try reader.state(of: incarnation, at: revision, asOf: time)
+        try reader.state(of: incarnation.id, at: revision, asOf: time)
     }
 
     /// Whether what the server counts shows that nothing vanished: where something has just expired, it shows nothing.
-    func agrees(_ state: BucketState, _ source: StreamInfo.State) -> Bool {
+    func agrees(_ state: BucketState, _ source: SourceCount) -> Bool {
         matches(state, source) && state.recentlyExpired == 0
     }
 
     /// Whether the server counts as many messages, and bytes, as a state has.
     ///
     /// Entries of which as many came as vanished leave the count as it was; hardly ever the size as well.
-    func matches(_ state: BucketState, _ source: StreamInfo.State) -> Bool {
-        source.messages == UInt64(clamping: state.entries) && source.bytes == UInt64(clamping: storedSize(state))
+    func matches(_ state: BucketState, _ source: SourceCount) -> Bool {
+        guard source.messages == UInt64(clamping: state.entries) else { return false }
+        return source.bytes.map { $0 == UInt64(clamping: storedSize(state)) } ?? true
     }
 
     /// What servers from 2.9 to 2.15 count for a state's messages: with each, its subject and what frames it.
@@ -53,6 +61,7 @@ struct RemovalSearch {
         var merge = RevisionMerge(expected: state.makeRevisionCursor(), through: state.revision)
         var options = WatchOptions()
         options.headersOnly = true
+        if !incarnation.filter.isEmpty { options.patterns = incarnation.filter }
         options.patience = patience
         options.created = bucket.info.created
         let watch = try await bucket.watch(options)

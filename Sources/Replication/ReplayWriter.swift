@@ -24,6 +24,7 @@ struct ReplayWriter {
     private let options: RestoreOptions
     private let progress: @Sendable (RestoreProgress) -> Void
     private let identity: ReplayIdentity
+    private var throttle: Throttle?
     private let clock = ContinuousClock()
 
     init(
@@ -37,6 +38,7 @@ struct ReplayWriter {
         self.options = options
         self.progress = progress
         identity = ReplayIdentity(prepared.incarnation)
+        throttle = Throttle(bytesPerSecond: options.bytesPerSecond)
     }
 
     /// Where writing goes on.
@@ -144,13 +146,14 @@ struct ReplayWriter {
             expected: position.lastSequence
         )
         var cursor = prepared.state.makeCursor(after: position.archived)
+        let portion = throttle?.portion ?? .max
         do {
             while let run = try cursor.next() {
                 var full: [PublishPipeline.Batch] = []
                 var batch = pipeline.makeBatch()
                 try run.forEachEntry { entry in
                     encoder.append(entry, to: &batch)
-                    if batch.isFull {
+                    if batch.isFull || batch.byteCount >= portion {
                         full.append(batch)
                         batch = pipeline.makeBatch()
                     }
@@ -158,6 +161,7 @@ struct ReplayWriter {
                 full.append(batch)
                 for batch in full {
                     try await pipeline.send(batch)
+                    try await throttle?.pass(batch.byteCount)
                     written = done + UInt64(await pipeline.acknowledged)
                     report()
                 }

@@ -21,6 +21,8 @@ public struct ReplicationError: Error, Sendable {
         case targetChanged
         /// The target cannot take the archived entries.
         case targetRefuses
+        /// The archive holds other keys of the bucket.
+        case otherKeys
         /// Two keys would get one name.
         case keysCollide
         /// The archive holds nothing that fits what was asked for.

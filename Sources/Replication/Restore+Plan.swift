@@ -16,7 +16,7 @@ extension Restore {
         old.rename(to: prepared.plan.bucket)
         let new = prepared.plan.configuration
         var summary = StateSummary(under: new, asOf: now)
-        try prepared.state.forEachOutline { summary.add($0) }
+        try prepared.state.forEachOutline { summary.add($0, valueSize: $1) }
         return SettingsPlan(
             from: old,
             to: new,
@@ -26,6 +26,7 @@ extension Restore {
             writing: SettingsPlan.Writing(
                 prepared.mode == .exact ? .exact : .replay,
                 reason: prepared.modeReason,
+                bytesPerSecond: options.bytesPerSecond,
                 verifies: options.verifies
             )
         )

@@ -101,7 +101,7 @@ public struct Restore: Sendable {
         let census = try RestoreCensus(
             state,
             selection,
-            prefixLength: bucket.subjectPrefix.utf8.count,
+            target: TargetSubject(prefix: bucket.subjectPrefix, mapping: options.mapping),
             end: revision
         )
         let choice = try RestoreChoice(
@@ -135,7 +135,9 @@ public struct Restore: Sendable {
         _ revision: Revision,
         _ bucket: BucketName
     ) throws -> String {
-        let isWhole = options.filter.isEmpty && options.history == .bucket
+        let isWhole =
+            options.filter.isEmpty && incarnation.filter.isEmpty && options.mapping.isIdentity
+            && options.history == .bucket
         let isSame = bucket == incarnation.bucket && isWhole
         guard try isSame && reader.resolve(.newest, in: incarnation.id) == revision else {
             return Timestamp.wallClock().description

@@ -37,6 +37,8 @@ public struct RestoreOptions: Sendable {
     public var intoExisting = false
     /// Whether to delete a bucket that exists first.
     public var replaces = false
+    /// How many bytes a second to write; nil for no limit.
+    public var bytesPerSecond: UInt64?
     /// Whether to compare what was written with the archive.
     public var verifies = true
     /// For how long to try to reach a lost server again; nil for ever.

@@ -17,7 +17,7 @@ struct ArgumentParsingTests {
     func backup() throws {
         let command = try parse(
             BackupCommand.self,
-            "backup orders east/app-* --archive a.cistern --follow --commit-every 250ms --tag t --verify -q --json"
+            "backup orders east/app-* --archive a.cistern --follow --commit-every 250ms --tag t --verify --rate 2MiB/s -q --json"
         )
         #expect(command.buckets.map(\.description) == ["orders", "east/app-*"])
         #expect(command.buckets.map(\.cluster) == [nil, "east"])
@@ -25,6 +25,7 @@ struct ArgumentParsingTests {
         #expect(command.follow && command.verify && !command.all)
         #expect(command.commitEvery == .milliseconds(250))
         #expect(command.tag == "t")
+        #expect(command.rate == 2 << 20)
         #expect(command.output.values.isJSON && command.output.values.isQuiet)
     }
 

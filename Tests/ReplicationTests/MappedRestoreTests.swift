@@ -47,9 +47,10 @@ struct MappedRestoreTests {
 
     @Test(
         "A part of the keys, at a past time, under other names, into another bucket, in one go",
-        arguments: ServerBinary.all
+        arguments: ServerBinary.all,
+        [RestoreOptions.Mode.exact, .replay]
     )
-    func partAtAPastTime(binary: ServerBinary) async throws {
+    func partAtAPastTime(binary: ServerBinary, mode: RestoreOptions.Mode) async throws {
         let server = try await ServerProcess.start(binary)
         defer { server.close() }
         let folder = try TemporaryDirectory("mapped")
@@ -73,9 +74,11 @@ struct MappedRestoreTests {
             let reader = try ArchiveReader.open(path: path)
             var options = try Self.options(Self.rules)
             options.point = .time(time)
+            options.mode = mode
             options.filter = [try KeyPattern("eu.>"), try KeyPattern("eu")]
             let restore = Restore(from: reader, to: buckets, options: options)
             let report = try await restore.run(try await restore.prepare())
+            #expect(report.mode == mode)
             #expect(report.comparison?.isEqual == true)
             #expect(report.comparison?.equal == report.entries)
         }
@@ -91,7 +94,8 @@ struct MappedRestoreTests {
         }
         let found = try await server.withClient { try $0.getAllMessages("KV_copy") }
         #expect(!found.isEmpty)
-        let differences = BucketComparison.differences(expected, in: "src", found, in: "copy", mode: .replayed)
+        let comparison = mode == .exact ? BucketComparison.Mode.exact : .replayed
+        let differences = BucketComparison.differences(expected, in: "src", found, in: "copy", mode: comparison)
         #expect(differences.isEmpty, "\(differences)")
     }
 
@@ -110,7 +114,9 @@ struct MappedRestoreTests {
             let writer = try ArchiveWriter.open(path: path, createIfMissing: true)
             _ = try await Capture(try await buckets.bucket(try BucketName("src")), into: writer).run()
             let reader = try ArchiveReader.open(path: path)
-            let options = try Self.options(Self.rules)
+            var replay = try Self.options(Self.rules)
+            replay.mode = .replay
+            let options = replay
             let stopped = Task {
                 let restore = Restore(from: reader, to: buckets, options: options) { state in
                     if state.entries > 0 { withUnsafeCurrentTask { $0?.cancel() } }
@@ -120,7 +126,9 @@ struct MappedRestoreTests {
             await #expect(throws: (any Error).self) { try await stopped.value }
             let copy = try await buckets.bucket(try BucketName("copy"))
             #expect(RestoreMarker(copy.configuration)?.source.contains("eu.>=europe.>") == true)
-            let other = Restore(from: reader, to: buckets, options: try Self.options(["eu.>=europe.>"]))
+            var others = try Self.options(["eu.>=europe.>"])
+            others.mode = .replay
+            let other = Restore(from: reader, to: buckets, options: others)
             await #expect { _ = try await other.prepare() } throws: {
                 ($0 as? ReplicationError)?.code == .targetExists
             }

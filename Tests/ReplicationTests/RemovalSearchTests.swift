@@ -48,13 +48,13 @@ struct RemovalSearchTests {
             let writer = try ArchiveWriter.open(path: path, createIfMissing: true)
             let report = try await Capture(source, into: writer).run()
             let state = try #require(report.state)
-            let search = RemovalSearch(source, reader: try writer.reader(), incarnation: state.incarnation.id)
+            let search = RemovalSearch(source, reader: try writer.reader(), incarnation: state.incarnation)
             let now = try await source.refreshed().info.state
             #expect(state.headedEntries > 0)
-            #expect(search.agrees(state, now))
-            var other = now
-            other.bytes += 1
-            #expect(!search.agrees(state, other))
+            #expect(search.agrees(state, .init(messages: now.messages, bytes: now.bytes)))
+            #expect(!search.agrees(state, .init(messages: now.messages, bytes: now.bytes + 1)))
+            #expect(!search.agrees(state, .init(messages: now.messages + 1, bytes: now.bytes)))
+            #expect(search.agrees(state, .init(messages: now.messages, bytes: nil)))
             try writer.close()
         }
     }

@@ -166,7 +166,7 @@ struct SettingUpdateTests {
                 let report = try await Capture(bucket, into: writer).run()
                 let state = try #require(report.state)
                 var summary = StateSummary(under: bucket.configuration, asOf: .wallClock())
-                try state.forEachOutline { summary.add($0) }
+                try state.forEachOutline { summary.add($0, valueSize: $1) }
                 #expect(summary.storedBytes == bucket.info.state.bytes, "\(storage) on \(binary)")
             }
         }

@@ -29,14 +29,15 @@ struct SettingsPlanTests {
             Array(item.key.utf8).withUnsafeBytes { key in
                 headers.withUnsafeBytes { block in
                     summary.add(
-                        EntryOutline(
+                        EntryView(
                             revision: Revision(index + 1),
                             time: Timestamp(nanoseconds: item.time),
                             operation: .put,
                             key: key,
                             headers: block,
-                            valueSize: item.size
-                        )
+                            value: UnsafeRawBufferPointer(start: nil, count: 0)
+                        ),
+                        valueSize: item.size
                     )
                 }
             }

@@ -204,6 +204,7 @@ extension ArchiveExport {
             lines.text("cluster", incarnation.cluster)
             lines.text("bucket", incarnation.bucket.rawValue)
             lines.text("created", incarnation.created)
+            if !incarnation.filter.isEmpty { lines.text("keys", incarnation.filterText) }
             lines.text("history", options.history.rawValue)
             if !options.filter.isEmpty { lines.texts("filter", options.filter.map(\.description)) }
             if let checkpoint {

@@ -28,8 +28,19 @@ struct ImportedIncarnation {
         guard records.exactFrom <= checkpoint?.resumeRevision ?? 0 else {
             throw LineDamage("exact_from lies behind resume_revision")
         }
+        let filter: [KeyPattern]
+        do {
+            filter = try Incarnation.filter(line.optionalText("keys") ?? "")
+        } catch {
+            throw LineDamage("its keys are no patterns: \(error)")
+        }
         let known = try writer.known(cluster: cluster, bucket: bucket, created: created)
-        incarnation = try known?.0 ?? writer.incarnation(cluster: cluster, bucket: bucket, created: created)
+        incarnation =
+            try known?.0
+            ?? writer.incarnation(cluster: cluster, bucket: bucket, created: created, filter: filter)
+        guard incarnation.filter == filter else {
+            throw LineDamage("the archive holds other keys of bucket \(bucket)", hint: "import it into another archive")
+        }
         before = known?.1
         if let before, before.resumeRevision > 0 {
             present = try PresentEntries(incarnation, through: before.resumeRevision, try writer.reader())

@@ -35,7 +35,7 @@ struct InterchangeLine {
     private var times = TimeText()
     private var scratch: [UInt8] = []
 
-    private static let textNames = ["cluster", "bucket", "created", "json", "name", "note", "history"]
+    private static let textNames = ["cluster", "bucket", "created", "json", "name", "note", "history", "keys"]
     private static let momentNames = ["consistent_time", "updated", "since_time", "seen_time", "tagged", "proved"]
     private static let numberNames = [
         "version", "incarnations", "resume_revision", "consistent_revision", "source_messages", "source_bytes",

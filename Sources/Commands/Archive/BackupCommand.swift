@@ -19,6 +19,7 @@ struct BackupCommand: CisternCommand {
               cistern backup 'app-*' sessions --archive all.cistern --verify
               cistern backup --all --archive all.cistern --tag before-upgrade
               cistern backup orders --archive orders.cistern --follow
+              cistern backup config --archive eu.cistern --filter 'eu.>' --filter shared
               cistern backup orders --archive sealed.cistern --encrypt --key-file my.key
               cistern backup east/config west/config --archive config.cistern
 
@@ -50,6 +51,18 @@ struct BackupCommand: CisternCommand {
         transform: DurationArgument.parse
     )
     var settleWithin: Duration?
+
+    @Option(
+        help: "Keep only these keys (NATS wildcards); may be repeated, and must be the same at every backup.",
+        transform: PatternArgument.parse
+    )
+    var filter: [KeyPattern] = []
+
+    @Option(
+        help: ArgumentHelp("Read at most so much, such as 10MiB/s, of all buckets together.", valueName: "bytes/s"),
+        transform: RateArgument.parse
+    )
+    var rate: UInt64?
 
     @Option(help: "Name the revision that the backup ends at.")
     var tag: String?
@@ -89,7 +102,8 @@ struct BackupCommand: CisternCommand {
         let status = await withTaskGroup(of: RunStatus.self) { group in
             var status = RunStatus.done
             for (cluster, references) in clusters {
-                group.addTask { await backUp(references, of: cluster, slot, console) }
+                let share = follow ? clusters.count : 1
+                group.addTask { await backUp(references, of: cluster, sharing: share, slot, console) }
                 // Followed clusters go side by side, others one after the other.
                 if !follow { status = status.worse(await group.next() ?? .done) }
             }
@@ -104,6 +118,7 @@ struct BackupCommand: CisternCommand {
     private func backUp(
         _ references: [BucketReference],
         of cluster: String?,
+        sharing clusters: Int,
         _ slot: ArchiveSlot,
         _ console: Console
     ) async -> RunStatus {
@@ -114,10 +129,19 @@ struct BackupCommand: CisternCommand {
                 let missing = selection.failures.reduce(RunStatus.done) { $0.worse($1.status) }
                 guard !selection.buckets.isEmpty else { return missing }
                 let writer = try slot.writer()
+                // Followed side by side, they have equal parts of what may be read.
+                let share = UInt64(clusters * (follow ? selection.buckets.count : 1))
+                let part = rate.map { max(1, $0 / share) }
                 return await withTaskGroup(of: RunStatus.self) { group in
                     var status = missing
                     for bucket in selection.buckets where !Task.isCancelled {
-                        let run = BackupRun(bucket: bucket, writer: writer, options: self, console: console)
+                        let run = BackupRun(
+                            bucket: bucket,
+                            writer: writer,
+                            options: self,
+                            bytesPerSecond: part,
+                            console: console
+                        )
                         group.addTask { await run.run() }
                         if !follow { status = status.worse(await group.next() ?? .done) }
                     }

@@ -62,6 +62,7 @@ enum BackupText {
         work += report.fromRevision == 0 ? "from the beginning" : "after revision \(report.fromRevision)"
         work += " in \(NumberText.duration(report.duration)), wrote \(NumberText.count(report.segments, "segment"))"
         var lines = [headline(result), work]
+        if !report.filter.isEmpty { lines.append("  of the keys \(FilterText.text(report.filter)) only") }
         if report.interruptions > 0 {
             lines.append("  went on after \(NumberText.count(report.interruptions, "interruption")) by the network")
         }

@@ -8,6 +8,7 @@ struct BackupRun: Sendable {
     let bucket: Bucket
     let writer: ArchiveWriter
     let options: BackupCommand
+    let bytesPerSecond: UInt64?
     let console: Console
 
     /// Backs the bucket up; what fails is said and answered as a status, so that other buckets go on.
@@ -34,6 +35,8 @@ struct BackupRun: Sendable {
         capture.follows = options.follow
         // A backup that follows outlives its server's maintenance; one from cron ends and says so.
         if options.follow { capture.patience = nil }
+        capture.filter = options.filter
+        capture.bytesPerSecond = bytesPerSecond
         if let commitEvery = options.commitEvery { capture.commitInterval = commitEvery }
         if let settleWithin = options.settleWithin { capture.probeLimit = settleWithin }
         let (progress, name) = (console.progress, bucket.name)

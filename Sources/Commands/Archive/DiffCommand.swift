@@ -77,7 +77,13 @@ struct DiffCommand: CisternCommand {
         let (left, right) = try sides
         return try await open(left, beside: right, console) { old in
             try await open(right, beside: left, console) { new in
-                try await show(BucketDifference(from: old.values(), to: new.values()), old, new, console)
+                let known = [old.known, new.known].filter { !$0.isEmpty }
+                if !known.isEmpty {
+                    let texts = Set(known.map(FilterText.text)).sorted().joined(separator: " and of ")
+                    console.warn("an archive holds only a part of its bucket: only keys of \(texts) are compared")
+                }
+                let (before, after) = try await (old.values(within: known), new.values(within: known))
+                return try await show(BucketDifference(from: before, to: after), old, new, console)
             }
         }
     }

@@ -38,7 +38,7 @@ struct ListCommand: CisternCommand {
     private static func table(_ summary: ArchiveSummary) -> Table {
         var table = Table([
             .text("Cluster"), .text("Bucket"), .text("Created"), .number("Complete to"), .number("Entries"),
-            .number("Size"), .number("Stored"), .text("Last entry"), .text("Tags"),
+            .number("Size"), .number("Stored"), .text("Last entry"), .text("Keys"), .text("Tags"),
         ])
         for bucket in summary.buckets {
             table.add([
@@ -50,6 +50,7 @@ struct ListCommand: CisternCommand {
                 NumberText.bytes(bucket.rawBytes),
                 NumberText.bytes(bucket.storedBytes),
                 bucket.lastTime?.description ?? "-",
+                bucket.incarnation.filter.isEmpty ? "all" : FilterText.text(bucket.incarnation.filter),
                 bucket.tags.map(\.name).joined(separator: ", "),
             ])
         }

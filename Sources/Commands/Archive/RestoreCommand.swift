@@ -72,6 +72,12 @@ struct RestoreCommand: CisternCommand {
     @Option(help: "Which entries of a key: full (all archived), bucket (what the bucket held), latest.")
     var history = HistoryMode.bucket
 
+    @Option(
+        help: ArgumentHelp("Write at most so much, such as 10MiB/s.", valueName: "bytes/s"),
+        transform: RateArgument.parse
+    )
+    var rate: UInt64?
+
     @Flag(help: "Write into a bucket that exists and is empty.")
     var intoExisting = false
 
@@ -161,6 +167,7 @@ struct RestoreCommand: CisternCommand {
             options.settings = settings
             options.filter = filter
             options.history = history
+            options.bytesPerSecond = rate
             options.intoExisting = intoExisting
             options.replaces = replace
             options.verifies = verify
@@ -170,8 +177,10 @@ struct RestoreCommand: CisternCommand {
 
     private func confirmed(_ prepared: Restore.Prepared, _ console: Console) throws -> Bool {
         guard prepared.plan.action == .replace, !yes else { return true }
+        let filter = prepared.incarnation.filter
+        let part = filter.isEmpty ? "" : ", which holds only the keys \(FilterText.text(filter)),"
         return try console.confirm(
-            "Delete bucket \(prepared.plan.bucket) with all it holds and restore it from \(file)?"
+            "Delete bucket \(prepared.plan.bucket) with all it holds and restore it from \(file)\(part)?"
         )
     }
 

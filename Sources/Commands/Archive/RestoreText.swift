@@ -10,6 +10,9 @@ enum RestoreText {
         var fields = FieldList()
         fields.add("Source", "\(source.cluster)/\(source.bucket), created \(source.created)")
         fields.add("Point", "revision \(prepared.revision)")
+        if !source.filter.isEmpty {
+            fields.add("Archived", "only the keys \(FilterText.text(source.filter)), no others")
+        }
         fields.add("Target", "bucket \(plan.bucket): \(action(plan.action))")
         if !plan.mapping.isIdentity { fields.add("Keys", "renamed by \(plan.mapping)") }
         fields.add("Mode", "\(prepared.mode.rawValue): \(prepared.modeReason)")
@@ -33,6 +36,9 @@ enum RestoreText {
                 + "\(report.incarnation.cluster.escapedForTerminal)/\(report.incarnation.bucket), "
                 + NumberText.count(report.entries, "entry")
         ]
+        if !report.incarnation.filter.isEmpty {
+            lines.append("  the archive holds only the keys \(FilterText.text(report.incarnation.filter)), no others")
+        }
         var work = "  wrote \(NumberText.count(report.written, "entry")) "
         work += report.mode == .exact ? "exactly, with their revisions and times," : "by \(report.mode.rawValue)"
         work += " in \(NumberText.duration(report.duration))"

@@ -113,6 +113,9 @@ struct ShowCommand: CisternCommand {
     private static func fields(_ bucket: ArchiveSummary.Bucket) throws -> FieldList {
         var fields = FieldList()
         fields.add("Created", bucket.incarnation.created)
+        if !bucket.incarnation.filter.isEmpty {
+            fields.add("Keys", "only \(FilterText.text(bucket.incarnation.filter))")
+        }
         if let first = bucket.firstRevision, let last = bucket.lastRevision {
             fields.add("Revisions", "\(first) to \(last)")
         }

@@ -16,6 +16,16 @@ extension BucketName: ExpressibleByArgument {
     }
 }
 
+/// A number of bytes a second as an argument: `512KiB`, `10MB/s`.
+enum RateArgument {
+    /// Reads it; throws what says how to write one.
+    static func parse(_ text: String) throws -> UInt64 {
+        let bytes = try SizeText.bytes(text.hasSuffix("/s") ? String(text.dropLast(2)) : text)
+        guard bytes > 0 else { throw ModelError.invalidSize(text) }
+        return UInt64(bytes)
+    }
+}
+
 /// A rule that maps keys as an argument.
 enum MappingArgument {
     /// Reads it; throws what is wrong with it.

@@ -156,7 +156,7 @@ extension Failure {
         switch code {
         case .targetExists, .targetChanged: .exists
         case .notEqual: .different
-        case .keysCollide: .usage
+        case .keysCollide, .otherKeys: .usage
         case .sourceRegressed, .sourceDiverged, .sourceRecreated, .targetRefuses, .nothingToRestore, .unsupported:
             .failed
         }

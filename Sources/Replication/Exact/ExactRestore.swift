@@ -151,6 +151,7 @@ struct ExactRestore {
             lastSequence: prepared.revision,
             messages: prepared.census.entries
         )
+        var throttle = Throttle(bytesPerSecond: options.bytesPerSecond)
         let producer = SnapshotProducer(
             SnapshotProducer.Order(
                 state: prepared.state,
@@ -158,8 +159,10 @@ struct ExactRestore {
                 description: description,
                 form: form,
                 subjectPrefix: name.subjectPrefix,
+                mapping: options.mapping,
                 lastSubject: lastSubject,
-                chunkBytes: min(StreamRestore.chunkBytes, context.maximumPayload)
+                // Chunks must not come so rarely that the server gives up.
+                chunkBytes: min(StreamRestore.chunkBytes, context.maximumPayload, throttle?.portion ?? .max)
             )
         )
         producer.start()
@@ -170,6 +173,7 @@ struct ExactRestore {
                 try await restore.send(chunk.bytes)
                 producer.took()
                 report(chunk.entries)
+                try await throttle?.pass(chunk.bytes.count)
             }
             // A cancelled task sees the chunks end.
             try Task.checkCancellation()
@@ -189,7 +193,12 @@ struct ExactRestore {
         if outcome.isWhole(state, alive: totals.messages) { return }
         // Entries may have expired since they were sent.
         let soon = prepared.selection.asOf(Timestamp.wallClock().adding(nanoseconds: 2_000_000_000))
-        let census = try RestoreCensus(prepared.state, soon, prefixLength: 0, end: prepared.revision)
+        let census = try RestoreCensus(
+            prepared.state,
+            soon,
+            target: TargetSubject(prefix: name.subjectPrefix, mapping: options.mapping),
+            end: prepared.revision
+        )
         if outcome.isWhole(state, alive: census.entries) { return }
         throw outcome.failure(state, what, name)
     }

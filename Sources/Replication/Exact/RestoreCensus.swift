@@ -41,12 +41,13 @@ public struct RestoreCensus: Sendable, Hashable {
     }
 
     /// Counts what a selection takes of a state.
-    init(_ state: BucketState, _ selection: ExactSelection, prefixLength: Int, end: Revision) throws {
+    init(_ state: BucketState, _ selection: ExactSelection, target: TargetSubject, end: Revision) throws {
         self.end = end
         var selection = selection
+        var target = target
         try state.forEachOutline { entry, valueLength in
             switch selection.judge(entry) {
-            case .taken: count(entry, valueLength, prefixLength, selection)
+            case .taken: count(entry, valueLength, target.withSubject(of: entry.key) { $0.count }, selection)
             case .expired: expired += 1
             case .beyondHistory: beyondHistory += 1
             }
@@ -56,7 +57,7 @@ public struct RestoreCensus: Sendable, Hashable {
     private mutating func count(
         _ entry: EntryView,
         _ valueLength: Int,
-        _ prefixLength: Int,
+        _ subjectLength: Int,
         _ selection: ExactSelection
     ) {
         if first == 0 { first = entry.revision }
@@ -64,7 +65,7 @@ public struct RestoreCensus: Sendable, Hashable {
         entries += 1
         let message = entry.headers.count + valueLength
         // 22 bytes before the subject, a hash of 8 behind the payload; headers have their length before them.
-        let record = 30 + prefixLength + entry.key.count + message + (entry.headers.isEmpty ? 0 : 4)
+        let record = 30 + subjectLength + message + (entry.headers.isEmpty ? 0 : 4)
         largestMessage = max(largestMessage, message)
         largestRecord = max(largestRecord, record)
         storedBytes += UInt64(record)

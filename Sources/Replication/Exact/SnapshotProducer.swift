@@ -18,6 +18,8 @@ final class SnapshotProducer: Sendable {
         var form: SnapshotWriter.Form
         /// What the subjects of entries begin with.
         var subjectPrefix: String
+        /// The names that keys get.
+        var mapping: KeyMapping
         /// The subject of a last message that is put where the last revision has no entry; nil for none.
         var lastSubject: String?
         var chunkBytes: Int
@@ -77,7 +79,7 @@ final class SnapshotProducer: Sendable {
     private func produce() throws {
         var writer = try SnapshotWriter(order.description, form: order.form)
         var selection = order.selection
-        var target = TargetSubject(prefix: order.subjectPrefix)
+        var target = TargetSubject(prefix: order.subjectPrefix, mapping: order.mapping)
         var cursor = order.state.makeCursor()
         while let run = try cursor.next() {
             try run.forEachEntry { entry in

@@ -1,5 +1,4 @@
 import KVModel
-import NATSProtocol
 
 /// What a setting of a configuration does to entries that come under it.
 public struct SettingLoss: Sendable, Hashable {
@@ -27,18 +26,16 @@ public struct SettingLoss: Sendable, Hashable {
     static func all(
         _ state: StateSummary,
         under configuration: BucketConfiguration,
-        method: SettingsPlan.Method,
-        server: ServerFacts
+        method: SettingsPlan.Method
     ) -> [SettingLoss] {
         let isDiscardingOld = configuration.stream["discard"]?.string == "old"
-        // Over the limit, servers keep what a restore request brings; the oldest ones cut it down to the limit.
-        let cutsDown = method == .exact && server.version < ServerVersion(major: 2, minor: 10, patch: 0)
+        // Over the limit, servers keep what a restore request brings or cut it down: it is never sent.
         let sizeLoss =
-            isDiscardingOld || cutsDown
+            isDiscardingOld && method != .exact
             ? SettingLoss(field: "max_bytes", effect: .dropped, part: state.oldestBeyondSize)
             : SettingLoss(
                 field: "max_bytes",
-                effect: method == .replay ? .refused : .kept,
+                effect: method == .update ? .kept : .refused,
                 part: state.newestBeyondSize
             )
         return [

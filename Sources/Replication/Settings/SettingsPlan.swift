@@ -118,6 +118,6 @@ public struct SettingsPlan: Sendable, Hashable {
                 interrupts: target == .itself
             )
         }
-        losses = SettingLoss.all(state, under: new, method: method, server: server)
+        losses = SettingLoss.all(state, under: new, method: method)
     }
 }

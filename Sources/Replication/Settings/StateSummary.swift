@@ -3,7 +3,7 @@ public import KVModel
 /// What of a bucket's entries matters to a configuration that they are to live under: how many, how large, and which
 /// of them it would take away.
 ///
-/// Filled with outlines in the order of revisions; pure, the time is an argument. Memory grows with the number of keys
+/// Filled with entries in the order of revisions; pure, the time is an argument. Memory grows with the number of keys
 /// (a few words each), not with entries. An entry whose time is over counts as expired and for nothing else; apart from
 /// that each limit is reckoned by itself.
 public struct StateSummary: Sendable {
@@ -32,8 +32,8 @@ public struct StateSummary: Sendable {
 
         static let exampleLimit = 5
 
-        mutating func add(_ entry: EntryOutline) {
-            let size = UInt64(entry.headers.count + entry.valueSize)
+        mutating func add(_ entry: EntryView, _ valueSize: Int) {
+            let size = UInt64(entry.headers.count + valueSize)
             entries += 1
             bytes += size
             guard examples.count < Self.exampleLimit else { return }
@@ -91,28 +91,28 @@ public struct StateSummary: Sendable {
         prefixLength = configuration.name?.subjectPrefix.utf8.count ?? 0
     }
 
-    /// Takes the next entry.
-    public mutating func add(_ entry: EntryOutline) {
+    /// Takes the next entry; of its value only the size counts, which is given apart.
+    public mutating func add(_ entry: EntryView, valueSize: Int) {
         entries += 1
-        bytes += UInt64(entry.key.count + entry.headers.count + entry.valueSize)
+        bytes += UInt64(entry.key.count + entry.headers.count + valueSize)
         let own = entry.headers.isEmpty ? nil : EntryLifetime(headers: entry.headers)
         let counted = allowsEntryTTL ? own : nil
         if let expiry = EntryLifetime.expiry(of: entry.time, own: counted, maximumAge: maximumAge), expiry <= now {
-            return expired.add(entry)
+            return expired.add(entry, valueSize)
         }
-        if own != nil, !allowsEntryTTL { withoutOwnTTL.add(entry) }
-        if UInt64(entry.headers.count + entry.valueSize) > maximumValueSize { aboveValueSize.add(entry) }
+        if own != nil, !allowsEntryTTL { withoutOwnTTL.add(entry, valueSize) }
+        if UInt64(entry.headers.count + valueSize) > maximumValueSize { aboveValueSize.add(entry, valueSize) }
         if history != .max { countHistory(entry) }
         let headers = entry.headers.isEmpty ? 0 : entry.headers.count + headerOverhead
-        let size = messageOverhead + prefixLength + entry.key.count + headers + entry.valueSize
+        let size = messageOverhead + prefixLength + entry.key.count + headers + valueSize
         storedBytes += UInt64(size)
         guard maximumBytes != .max else { return }
-        if storedBytes > maximumBytes { newestBeyondSize.add(entry) }
-        fitting.add(size, entry, limit: maximumBytes, into: &oldestBeyondSize)
+        if storedBytes > maximumBytes { newestBeyondSize.add(entry, valueSize) }
+        fitting.add(size, entry, valueSize, limit: maximumBytes, into: &oldestBeyondSize)
     }
 
     /// An entry that drops out of a full history is the key's oldest, of which no more is known than that it is one.
-    private mutating func countHistory(_ entry: EntryOutline) {
+    private mutating func countHistory(_ entry: EntryView) {
         var hasher = Hasher()
         hasher.combine(bytes: entry.key)
         let hash = hasher.finalize()
@@ -145,14 +145,20 @@ private struct SizeWindow {
     private var oldest: [StateSummary.Example] = []
     private var dropped = 0
 
-    mutating func add(_ size: Int, _ entry: EntryOutline, limit: UInt64, into part: inout StateSummary.Part) {
+    mutating func add(
+        _ size: Int,
+        _ entry: EntryView,
+        _ valueSize: Int,
+        limit: UInt64,
+        into part: inout StateSummary.Part
+    ) {
         if oldest.count < StateSummary.Part.exampleLimit {
-            let bytes = UInt64(entry.headers.count + entry.valueSize)
+            let bytes = UInt64(entry.headers.count + valueSize)
             let key = Key(bytes: Array(entry.key))
             oldest.append(StateSummary.Example(key: key, revision: entry.revision, bytes: bytes, time: entry.time))
         }
         sizes.append(UInt32(clamping: size))
-        payloads.append(UInt32(clamping: entry.headers.count + entry.valueSize))
+        payloads.append(UInt32(clamping: entry.headers.count + valueSize))
         total += UInt64(size)
         while total > limit, head < sizes.count {
             total -= UInt64(sizes[head])

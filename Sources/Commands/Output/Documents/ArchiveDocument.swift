@@ -9,6 +9,8 @@ struct ArchiveDocument: Encodable, Sendable {
         var cluster: String
         var bucket: String
         var created: String
+        /// The keys that are captured, as patterns; absent if every key is.
+        var filter: [String]?
         var segments: Int
         var entries: Int
         var firstRevision: Revision?
@@ -110,6 +112,7 @@ extension ArchiveDocument.Bucket {
         cluster = summary.incarnation.cluster
         bucket = summary.incarnation.bucket.rawValue
         created = summary.incarnation.created
+        filter = FilterText.list(summary.incarnation.filter)
         segments = summary.segments
         entries = summary.entries
         firstRevision = summary.firstRevision

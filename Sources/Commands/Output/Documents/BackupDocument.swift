@@ -7,6 +7,8 @@ struct BackupDocument: Encodable, Sendable {
     var bucket: String
     var cluster: String?
     var created: String?
+    /// The keys that are captured, as patterns; absent if every key is.
+    var filter: [String]?
     /// `complete`, `stopped`, `no-consistent-revision` or `failed`.
     var outcome: String
     /// `first`, `resumed` or `recreated`.
@@ -36,6 +38,7 @@ struct BackupDocument: Encodable, Sendable {
         bucket = report.bucket.rawValue
         cluster = report.cluster
         created = report.created
+        filter = FilterText.list(report.filter)
         outcome =
             switch report.outcome {
             case .complete: "complete"

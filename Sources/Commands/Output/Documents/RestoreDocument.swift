@@ -9,6 +9,8 @@ struct RestoreDocument: Encodable, Sendable {
         var cluster: String
         var bucket: String
         var created: String
+        /// The keys that were captured, as patterns; absent if every key was.
+        var filter: [String]?
         var revision: Revision
     }
 
@@ -53,6 +55,7 @@ struct RestoreDocument: Encodable, Sendable {
             cluster: incarnation.cluster,
             bucket: incarnation.bucket.rawValue,
             created: incarnation.created,
+            filter: FilterText.list(incarnation.filter),
             revision: prepared.revision
         )
         entries = UInt64(clamping: prepared.state.entries)
@@ -68,6 +71,7 @@ struct RestoreDocument: Encodable, Sendable {
             cluster: report.incarnation.cluster,
             bucket: report.incarnation.bucket.rawValue,
             created: report.incarnation.created,
+            filter: FilterText.list(report.incarnation.filter),
             revision: report.revision
         )
         entries = report.entries
