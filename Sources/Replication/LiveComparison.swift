@@ -73,13 +73,17 @@ public struct LiveComparison: Sendable {
         let watch = try await bucket.watch(options)
         do {
             let last = bucket.info.state.lastSequence
-            if await watch.initiallyPending > 0 {
-                // Reading ends where the bucket ended when it was opened: a busy bucket has no other end.
-                while let batch = try await watch.next(timeout: .seconds(30)) {
-                    try batch.forEachEntry { try merge.take($0) }
-                    progress(merge.report.equal)
-                    if batch.isCaughtUp || batch.lastRevision >= last { break }
-                }
+            var read: Revision = 0
+            var isCaughtUp = await watch.initiallyPending == 0
+            // Reading ends where the bucket ended when it was opened: a busy bucket has no other end. What a consumer
+            // has pending is not enough to know it: in a cluster it may sit where entries are still to come.
+            while read < last {
+                if isCaughtUp, try await isEnd(of: bucket, at: last, after: read) { break }
+                guard let batch = try await watch.next(timeout: .seconds(30)) else { break }
+                try batch.forEachEntry { try merge.take($0) }
+                progress(merge.report.equal)
+                read = batch.lastRevision
+                isCaughtUp = batch.isCaughtUp
             }
         } catch {
             await watch.stop()
@@ -87,6 +91,19 @@ public struct LiveComparison: Sendable {
         }
         await watch.stop()
         return try merge.finish()
+    }
+
+    /// Whether the bucket holds nothing that is asked for after a revision, up to its last.
+    private func isEnd(of bucket: Bucket, at last: Revision, after revision: Revision) async throws -> Bool {
+        for pattern in filter.isEmpty ? [.all] : filter {
+            let next = try await bucket.context.message(
+                bucket.name.streamName,
+                from: revision + 1,
+                subject: bucket.subjectPrefix + pattern.description
+            )
+            if let next, next.sequence <= last { return false }
+        }
+        return true
     }
 }
 

@@ -35,11 +35,7 @@ struct ExactClusterTests {
         let expected = rig.messages
         for copy in copies {
             try await eventually("a new leader of \(copy)") {
-                do {
-                    return try await other.withClient { try $0.streamInfo("KV_" + copy).messages } == expected.count
-                } catch is RawNATSError {
-                    return false
-                }
+                try await Self.ask(other) { try $0.streamInfo("KV_" + copy).messages } == UInt64(expected.count)
             }
             let found = try await other.withClient { try $0.getAllMessages("KV_" + copy) }
             let differences = BucketComparison.differences(expected, in: "src", found, in: copy, mode: .exact)
@@ -47,10 +43,23 @@ struct ExactClusterTests {
         }
         let last = rig.last
         try await eventually("the bucket to take writes") {
+            try await Self.ask(other) { try $0.put("file", "after", "value") } == last + 1
+        }
+    }
+
+    /// Asks with little patience: while there is no leader nobody answers.
+    private static func ask<Value: Sendable>(
+        _ server: ServerProcess,
+        _ body: @escaping @Sendable (RawNATS) throws -> Value
+    ) async throws -> Value? {
+        let port = server.port
+        return try await onOwnThread {
             do {
-                return try await other.withClient { try $0.put("file", "after", "value") } == last + 1
+                let client = try RawNATS(port: port, timeout: 2)
+                defer { client.close() }
+                return try body(client)
             } catch is RawNATSError {
-                return false
+                return nil
             }
         }
     }

@@ -2,6 +2,7 @@ import Archive
 import JetStream
 import KVModel
 import KeyValue
+import Logging
 import NATSClient
 import StreamSnapshot
 
@@ -110,15 +111,29 @@ struct ExactRestore {
         try await context.deleteStream(stream)
     }
 
-    /// Deletes what this run has made, even when its task was cancelled; the next run would.
+    /// Deletes what this run has made, even when its task was cancelled and the connection closed with it.
     private func cleanUp() async {
-        let names = [RestoreFence.stagingName(of: name), name.streamName]
         let restore = self
         await Task.detached {
-            guard restore.context.connection.isConnected else { return }
-            // The failure itself is what has to be said; what cannot be deleted stays marked.
-            for name in names { try? await restore.removeOurs(name, refusesOthers: false) }
+            // The failure itself is what has to be said. What cannot be deleted stays fenced and marked, and the next run
+            // deletes it.
+            try? await restore.onOpenConnection { try await $0.removeLeftovers() }
         }.value
+    }
+
+    private func removeLeftovers() async throws {
+        for stream in [name.streamName, RestoreFence.stagingName(of: name)] {
+            try await removeOurs(stream, refusesOthers: false)
+        }
+    }
+
+    private func onOpenConnection(_ body: @Sendable (ExactRestore) async throws -> Void) async throws {
+        guard !context.connection.isConnected else { return try await body(self) }
+        let configuration = context.connection.configuration
+        try await Connection.withConnection(configuration, logger: Logger(label: "cistern")) { connection in
+            let context = JetStreamContext(connection, apiPrefix: context.apiPrefix, timeout: context.timeout)
+            try await body(ExactRestore(Buckets(context), prepared, options: options, progress: progress))
+        }
     }
 
     private mutating func attempt() async throws -> Bucket {
