@@ -22,9 +22,13 @@ struct ExactInterruptionTests {
         let fixed = rig
         let task = Mutex<Task<RestoreReport, any Error>?>(nil)
         let running = Task {
-            try await fixed.restore("copy", ["storage=\(storage)"], change: { _ in }) { progress in
-                if progress.entries > 1000 { task.withLock { $0?.cancel() } }
-            }
+            try await fixed.restore(
+                "copy",
+                ["storage=\(storage)"],
+                progress: { progress in
+                    if progress.entries > 1000 { task.withLock { $0?.cancel() } }
+                }
+            )
         }
         task.withLock { $0 = running }
         await #expect(throws: (any Error).self) { _ = try await running.value }

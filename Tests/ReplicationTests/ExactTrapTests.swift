@@ -200,7 +200,8 @@ struct ExactTrapTests {
         defer { rig.close() }
         try await rig.prepare(3000)
         let intruder = Intruder(port: rig.server.port)
-        let report = try await rig.restore("copy", ["storage=\(storage)"], change: { _ in }) { _ in intruder.attempt() }
+        let settings = ["storage=\(storage)"]
+        let report = try await rig.restore("copy", settings, progress: { _ in intruder.attempt() })
         #expect(report.comparison?.isEqual == true)
         #expect(intruder.refused > 0)
         #expect(intruder.stored == 0)

@@ -20,7 +20,6 @@ struct ExactRestore {
     let prepared: Restore.Prepared
     let options: RestoreOptions
     let progress: @Sendable (RestoreProgress) -> Void
-    private let clock = ContinuousClock()
 
     /// More broken attempts than these mean that the next would break as well.
     static let attemptLimit = 8
@@ -44,17 +43,14 @@ struct ExactRestore {
 
     /// Restores; the bucket is whole then, and still fenced and marked.
     mutating func run() async throws -> Bucket {
-        var quietSince = clock.now
         while true {
             do {
                 try await context.connection.waitUntilConnected(timeout: options.patience ?? .seconds(3600))
-                quietSince = clock.now
                 try await makeRoom(isFirst: interruptions == 0)
                 return try await attempt()
             } catch  where mayPass(error) {
                 interruptions += 1
-                let isOver = options.patience.map { quietSince.duration(to: clock.now) > $0 * 4 } ?? false
-                guard interruptions < Self.attemptLimit, !isOver else {
+                guard interruptions < Self.attemptLimit else {
                     await cleanUp()
                     throw error
                 }
