@@ -69,7 +69,8 @@ public struct LiveComparison: Sendable {
         options.patience = patience
         options.created = self.bucket.info.created
         // The filter speaks of the names that keys have in the archive; what else the bucket holds names no revision.
-        if !filter.isEmpty, mapping.isIdentity { options.patterns = filter }
+        let patterns = filter.isEmpty || !mapping.isIdentity ? [.all] : filter
+        options.patterns = patterns
         let watch = try await bucket.watch(options)
         do {
             let last = bucket.info.state.lastSequence
@@ -78,7 +79,7 @@ public struct LiveComparison: Sendable {
             // Reading ends where the bucket ended when it was opened: a busy bucket has no other end. What a consumer
             // has pending is not enough to know it: in a cluster it may sit where entries are still to come.
             while read < last {
-                if isCaughtUp, try await isEnd(of: bucket, at: last, after: read) { break }
+                if isCaughtUp, try await isEnd(of: bucket, patterns, at: last, after: read) { break }
                 guard let batch = try await watch.next(timeout: .seconds(30)) else { break }
                 try batch.forEachEntry { try merge.take($0) }
                 progress(merge.report.equal)
@@ -94,8 +95,13 @@ public struct LiveComparison: Sendable {
     }
 
     /// Whether the bucket holds nothing that is asked for after a revision, up to its last.
-    private func isEnd(of bucket: Bucket, at last: Revision, after revision: Revision) async throws -> Bool {
-        for pattern in filter.isEmpty ? [.all] : filter {
+    private func isEnd(
+        of bucket: Bucket,
+        _ patterns: [KeyPattern],
+        at last: Revision,
+        after revision: Revision
+    ) async throws -> Bool {
+        for pattern in patterns {
             let next = try await bucket.context.message(
                 bucket.name.streamName,
                 from: revision + 1,

@@ -101,6 +101,7 @@ public struct Restore: Sendable {
         let census = try RestoreCensus(
             state,
             selection,
+            mapping: options.mapping,
             prefixLength: bucket.subjectPrefix.utf8.count,
             end: revision
         )
@@ -135,7 +136,7 @@ public struct Restore: Sendable {
         _ revision: Revision,
         _ bucket: BucketName
     ) throws -> String {
-        let isWhole = options.filter.isEmpty && options.history == .bucket
+        let isWhole = options.filter.isEmpty && options.history == .bucket && options.mapping.isIdentity
         let isSame = bucket == incarnation.bucket && isWhole
         guard try isSame && reader.resolve(.newest, in: incarnation.id) == revision else {
             return Timestamp.wallClock().description

@@ -168,7 +168,7 @@ struct ExactRestore {
                 selection: prepared.selection,
                 description: description,
                 form: form,
-                subjectPrefix: name.subjectPrefix,
+                subject: TargetSubject(prefix: name.subjectPrefix, mapping: options.mapping),
                 lastSubject: lastSubject,
                 chunkBytes: min(StreamRestore.chunkBytes, context.maximumPayload)
             )
@@ -200,7 +200,7 @@ struct ExactRestore {
         if outcome.isWhole(state, alive: totals.messages) { return }
         // Entries may have expired since they were sent.
         let soon = prepared.selection.asOf(Timestamp.wallClock().adding(nanoseconds: 2_000_000_000))
-        let census = try RestoreCensus(prepared.state, soon, prefixLength: 0, end: prepared.revision)
+        let census = try RestoreCensus(prepared.state, soon, mapping: options.mapping, end: prepared.revision)
         if outcome.isWhole(state, alive: census.entries) { return }
         throw outcome.failure(state, what, name)
     }

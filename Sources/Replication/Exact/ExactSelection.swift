@@ -28,8 +28,8 @@ struct ExactSelection: Sendable {
         maximumAge = wanted.ttl
         guard mayExceedHistory, wanted.history > 0 else { return }
         var counts: [Key: UInt32] = [:]
-        try state.forEachOutline { entry, _ in
-            guard !isExpired(entry) else { return }
+        try state.forEachOutline { entry in
+            guard !isExpired(entry.time, entry.headers) else { return }
             counts[Key(bytes: Array(entry.key)), default: 0] += 1
         }
         let history = UInt32(clamping: wanted.history)
@@ -53,17 +53,30 @@ struct ExactSelection: Sendable {
 
     /// Judges the next entry; entries come in revision order, each once.
     mutating func judge(_ entry: EntryView) -> Verdict {
-        guard !isExpired(entry) else { return .expired }
+        judge(entry.time, entry.key, entry.headers)
+    }
+
+    /// Judges the next entry, of which the value is not known.
+    mutating func judge(_ entry: EntryOutline) -> Verdict {
+        judge(entry.time, entry.key, entry.headers)
+    }
+
+    private mutating func judge(
+        _ time: Timestamp,
+        _ keyBytes: UnsafeRawBufferPointer,
+        _ headers: UnsafeRawBufferPointer
+    ) -> Verdict {
+        guard !isExpired(time, headers) else { return .expired }
         guard !surplus.isEmpty else { return .taken }
-        let key = Key(bytes: Array(entry.key))
+        let key = Key(bytes: Array(keyBytes))
         guard let left = surplus[key] else { return .taken }
         surplus[key] = left > 1 ? left - 1 : nil
         return .beyondHistory
     }
 
-    private func isExpired(_ entry: EntryView) -> Bool {
-        let own = heedsEntryTTL && !entry.headers.isEmpty ? EntryLifetime(headers: entry.headers) : nil
-        guard let expiry = EntryLifetime.expiry(of: entry.time, own: own, maximumAge: maximumAge) else { return false }
+    private func isExpired(_ time: Timestamp, _ headers: UnsafeRawBufferPointer) -> Bool {
+        let own = heedsEntryTTL && !headers.isEmpty ? EntryLifetime(headers: headers) : nil
+        guard let expiry = EntryLifetime.expiry(of: time, own: own, maximumAge: maximumAge) else { return false }
         return expiry <= now
     }
 }

@@ -40,13 +40,22 @@ public struct RestoreCensus: Sendable, Hashable {
         storage == "file" ? storedBytes : storedBytes - entries * 14
     }
 
-    /// Counts what a selection takes of a state.
-    init(_ state: BucketState, _ selection: ExactSelection, prefixLength: Int, end: Revision) throws {
+    /// Counts what a selection takes of a state, under the keys that it gets.
+    init(
+        _ state: BucketState,
+        _ selection: ExactSelection,
+        mapping: KeyMapping,
+        prefixLength: Int = 0,
+        end: Revision
+    ) throws {
         self.end = end
         var selection = selection
-        try state.forEachOutline { entry, valueLength in
+        // Without a prefix a subject is the key.
+        var target = TargetSubject(prefix: "", mapping: mapping)
+        try state.forEachOutline { entry in
             switch selection.judge(entry) {
-            case .taken: count(entry, valueLength, prefixLength, selection)
+            case .taken:
+                target.withSubject(of: entry.key) { count(entry, $0, prefixLength, selection.now) }
             case .expired: expired += 1
             case .beyondHistory: beyondHistory += 1
             }
@@ -54,22 +63,22 @@ public struct RestoreCensus: Sendable, Hashable {
     }
 
     private mutating func count(
-        _ entry: EntryView,
-        _ valueLength: Int,
+        _ entry: EntryOutline,
+        _ key: UnsafeRawBufferPointer,
         _ prefixLength: Int,
-        _ selection: ExactSelection
+        _ now: Timestamp
     ) {
         if first == 0 { first = entry.revision }
         last = entry.revision
         entries += 1
-        let message = entry.headers.count + valueLength
+        let message = entry.headers.count + entry.valueSize
         // 22 bytes before the subject, a hash of 8 behind the payload; headers have their length before them.
-        let record = 30 + prefixLength + entry.key.count + message + (entry.headers.isEmpty ? 0 : 4)
+        let record = 30 + prefixLength + key.count + message + (entry.headers.isEmpty ? 0 : 4)
         largestMessage = max(largestMessage, message)
         largestRecord = max(largestRecord, record)
         storedBytes += UInt64(record)
         if unstorableKey == nil {
-            let key = Key(bytes: Array(entry.key))
+            let key = Key(bytes: Array(key))
             if !key.isStorable { unstorableKey = key }
         }
         guard !entry.headers.isEmpty, HeaderBlock.value(of: "Nats-TTL", in: entry.headers) != nil else { return }
@@ -77,7 +86,7 @@ public struct RestoreCensus: Sendable, Hashable {
             malformedTTL = malformedTTL ?? entry.revision
             return
         }
-        if let expiry = EntryLifetime.expiry(of: entry.time, own: own, maximumAge: 0), expiry <= selection.now {
+        if let expiry = EntryLifetime.expiry(of: entry.time, own: own, maximumAge: 0), expiry <= now {
             unheededTTL += 1
         }
     }

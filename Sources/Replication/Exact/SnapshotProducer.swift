@@ -16,8 +16,8 @@ final class SnapshotProducer: Sendable {
         var selection: ExactSelection
         var description: SnapshotDescription
         var form: SnapshotWriter.Form
-        /// What the subjects of entries begin with.
-        var subjectPrefix: String
+        /// The subjects of entries.
+        var subject: TargetSubject
         /// The subject of a last message that is put where the last revision has no entry; nil for none.
         var lastSubject: String?
         var chunkBytes: Int
@@ -77,7 +77,7 @@ final class SnapshotProducer: Sendable {
     private func produce() throws {
         var writer = try SnapshotWriter(order.description, form: order.form)
         var selection = order.selection
-        var target = TargetSubject(prefix: order.subjectPrefix)
+        var target = order.subject
         var cursor = order.state.makeCursor()
         while let run = try cursor.next() {
             try run.forEachEntry { entry in

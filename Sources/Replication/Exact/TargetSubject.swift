@@ -1,12 +1,16 @@
-/// The subject that an entry gets in the target: the one place where a key becomes a subject.
+import KVModel
+
+/// The subject that an entry gets in an exactly restored bucket.
 struct TargetSubject: Sendable {
     private var bytes: [UInt8]
     private let prefix: Int
+    private let mapping: KeyMapping
 
     /// Subjects that begin with this.
-    init(prefix text: String) {
+    init(prefix text: String, mapping: KeyMapping) {
         bytes = Array(text.utf8)
         prefix = bytes.count
+        self.mapping = mapping
     }
 
     /// Lends the subject of a key to `body`.
@@ -15,7 +19,7 @@ struct TargetSubject: Sendable {
         _ body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result {
         bytes.removeSubrange(prefix...)
-        bytes.append(contentsOf: key)
+        mapping.append(key, to: &bytes)
         return try bytes.withUnsafeBytes(body)
     }
 }
