@@ -110,7 +110,9 @@ struct MappedRestoreTests {
             let writer = try ArchiveWriter.open(path: path, createIfMissing: true)
             _ = try await Capture(try await buckets.bucket(try BucketName("src")), into: writer).run()
             let reader = try ArchiveReader.open(path: path)
-            let options = try Self.options(Self.rules)
+            var replay = try Self.options(Self.rules)
+            replay.mode = .replay
+            let options = replay
             let stopped = Task {
                 let restore = Restore(from: reader, to: buckets, options: options) { state in
                     if state.entries > 0 { withUnsafeCurrentTask { $0?.cancel() } }
@@ -120,7 +122,8 @@ struct MappedRestoreTests {
             await #expect(throws: (any Error).self) { try await stopped.value }
             let copy = try await buckets.bucket(try BucketName("copy"))
             #expect(RestoreMarker(copy.configuration)?.source.contains("eu.>=europe.>") == true)
-            let other = Restore(from: reader, to: buckets, options: try Self.options(["eu.>=europe.>"]))
+            replay.mapping = try Self.options(["eu.>=europe.>"]).mapping
+            let other = Restore(from: reader, to: buckets, options: replay)
             await #expect { _ = try await other.prepare() } throws: {
                 ($0 as? ReplicationError)?.code == .targetExists
             }
