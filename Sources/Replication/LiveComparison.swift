@@ -70,23 +70,28 @@ public struct LiveComparison: Sendable {
         options.created = self.bucket.info.created
         // The filter speaks of the names that keys have in the archive; what else the bucket holds names no revision.
         // A bucket that was just restored holds nothing else.
-        let patterns = filter.isEmpty && basis == .asFound ? incarnation.filter : filter
-        if !patterns.isEmpty, mapping.isIdentity { options.patterns = patterns }
+        let wanted = filter.isEmpty && basis == .asFound ? incarnation.filter : filter
+        let patterns = wanted.isEmpty || !mapping.isIdentity ? [.all] : wanted
+        options.patterns = patterns
         // Of a bucket that was captured in part, the archive knows nothing of other keys.
         let captured = mapping.isIdentity && !filter.isEmpty ? incarnation.filter : []
         let watch = try await bucket.watch(options)
         do {
             let last = bucket.info.state.lastSequence
-            if await watch.initiallyPending > 0 {
-                // Reading ends where the bucket ended when it was opened: a busy bucket has no other end.
-                while let batch = try await watch.next(timeout: .seconds(30)) {
-                    try batch.forEachEntry { entry in
-                        guard captured.isEmpty || captured.contains(where: { $0.matches(entry.key) }) else { return }
-                        try merge.take(entry)
-                    }
-                    progress(merge.report.equal)
-                    if batch.isCaughtUp || batch.lastRevision >= last { break }
+            var read: Revision = 0
+            var isCaughtUp = await watch.initiallyPending == 0
+            // Reading ends where the bucket ended when it was opened: a busy bucket has no other end. What a consumer
+            // has pending is not enough to know it: in a cluster it may sit where entries are still to come.
+            while read < last {
+                if isCaughtUp, try await isEnd(of: bucket, patterns, at: last, after: read) { break }
+                guard let batch = try await watch.next(timeout: .seconds(30)) else { break }
+                try batch.forEachEntry { entry in
+                    guard captured.isEmpty || captured.contains(where: { $0.matches(entry.key) }) else { return }
+                    try merge.take(entry)
                 }
+                progress(merge.report.equal)
+                read = batch.lastRevision
+                isCaughtUp = batch.isCaughtUp
             }
         } catch {
             await watch.stop()
@@ -94,6 +99,24 @@ public struct LiveComparison: Sendable {
         }
         await watch.stop()
         return try merge.finish()
+    }
+
+    /// Whether the bucket holds nothing that is asked for after a revision, up to its last.
+    private func isEnd(
+        of bucket: Bucket,
+        _ patterns: [KeyPattern],
+        at last: Revision,
+        after revision: Revision
+    ) async throws -> Bool {
+        for pattern in patterns {
+            let next = try await bucket.context.message(
+                bucket.name.streamName,
+                from: revision + 1,
+                subject: bucket.subjectPrefix + pattern.description
+            )
+            if let next, next.sequence <= last { return false }
+        }
+        return true
     }
 }
 

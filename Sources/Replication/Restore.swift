@@ -161,8 +161,8 @@ public struct Restore: Sendable {
                     bucket: bucket.name.rawValue,
                     text: "what was written differs from the archive: \(found.summary)",
                     hint:
-                        "the bucket stays marked as an unfinished restore; if nobody else writes to it, run again with "
-                        + "--replace"
+                        "the bucket stays marked as an unfinished restore; if nobody else writes to it, run again"
+                        + (prepared.choice.isExact ? ", or with --mode replay" : " with --replace")
                 )
             }
         }

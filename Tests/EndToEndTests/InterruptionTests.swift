@@ -10,13 +10,14 @@ struct InterruptionTests {
         try await rig.fill("src", count: 20_000, keys: 5000, size: 8000)
     }
 
-    /// A restore of that bucket that has come to a halt in the middle of writing: its way to the server is stalled.
+    /// A replay of that bucket that has come to a halt in the middle of writing: its way to the server is stalled.
     private func stalledRestore(_ rig: Rig) async throws -> (CisternProcess, TCPProxy) {
         let proxy = try TCPProxy(to: rig.server.port)
         proxy.plan(.stall, at: 10_000_000, in: \.toServer)
         try await fill(rig)
         try await rig.backup("src")
-        let process = try CisternProcess.start(["restore", rig.archive, "--as", "copy", "--json", "-s", proxy.url])
+        let arguments = ["restore", rig.archive, "--as", "copy", "--mode", "replay", "--json", "-s", proxy.url]
+        let process = try CisternProcess.start(arguments)
         try await eventually("the proxy to stall") { proxy.faults == 1 }
         return (process, proxy)
     }
@@ -38,7 +39,7 @@ struct InterruptionTests {
         try await rig.expectEqual("src", "copy", history: 5)
     }
 
-    @Test("A restore survives cut connections")
+    @Test("A replay survives cut connections")
     func restoreThroughCuts() async throws {
         let rig = try await Rig()
         defer { rig.close() }
@@ -47,7 +48,7 @@ struct InterruptionTests {
         proxy.plan(.cut, at: 8_000_000, 16_000_000, 24_000_000, in: \.toServer)
         try await fill(rig)
         try await rig.backup("src")
-        let arguments = ["restore", rig.archive, "--as", "copy", "--json", "-s", proxy.url]
+        let arguments = ["restore", rig.archive, "--as", "copy", "--mode", "replay", "--json", "-s", proxy.url]
         let process = try CisternProcess.start(arguments)
         let report = try Report(try await process.waitForExit())
         #expect(proxy.faults == 3)
@@ -70,12 +71,12 @@ struct InterruptionTests {
         try await rig.server.restart()
         let report = try Report(try await process.waitForExit())
         #expect(try report.number("consistent_revision") == 20_000)
-        try await rig.restore(as: "copy")
+        try await rig.restore(as: "copy", ["--mode", "replay"])
         try await rig.expectEqual("src", "copy", history: 5)
     }
 
     @Test(
-        "A restore survives the server's restart; what it leaves meanwhile never looks finished",
+        "A replay survives the server's restart; what it leaves meanwhile never looks finished",
         arguments: [true, false]
     )
     func restoreThroughRestart(isKilled: Bool) async throws {
@@ -90,7 +91,7 @@ struct InterruptionTests {
         try await rig.expectEqual("src", "copy", history: 5)
     }
 
-    @Test("A restore whose server and process both die is taken up by the next")
+    @Test("A replay whose server and process both die is taken up by the next")
     func restoreAbandoned() async throws {
         let rig = try await Rig()
         defer { rig.close() }
@@ -104,9 +105,35 @@ struct InterruptionTests {
         let verified = try await rig.verifyAgainst("copy")
         #expect(verified.code == 3)
         #expect(verified.outputText.contains("unfinished") || verified.errorText.contains("unfinished"), "\(verified)")
-        let report = try await rig.restore(as: "copy")
+        let report = try await rig.restore(as: "copy", ["--mode", "replay"])
         #expect(try report.number("resumed") > 0)
         try await rig.expectEqual("src", "copy", history: 5)
+    }
+
+    @Test(
+        "An exact restore begins anew after cut connections and restarts of the server",
+        arguments: ["file", "memory"]
+    )
+    func exactThroughCuts(storage: String) async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        let proxy = try TCPProxy(to: rig.server.port)
+        defer { proxy.close() }
+        proxy.plan(.cut, at: 8_000_000, in: \.toServer)
+        proxy.plan(.stall, at: 20_000_000, in: \.toServer)
+        try await rig.createBucket("src", history: 5)
+        try await rig.fill("src", count: 5000, keys: 1250, size: 8000)
+        try await rig.backup("src")
+        let arguments = ["restore", rig.archive, "--as", "copy", "--set", "storage=\(storage)", "--json"]
+        let process = try CisternProcess.start(arguments + ["-s", proxy.url])
+        try await eventually("the proxy to stall") { proxy.faults == 2 }
+        try await rig.server.kill()
+        proxy.resume()
+        try await rig.server.restart()
+        let report = try Report(try await process.waitForExit())
+        #expect(try report.text("mode") == "exact")
+        #expect(try report.number("interruptions") == 2)
+        try await rig.expectEqual("src", "copy", history: 5, mode: .exact)
     }
 
     @Test("A following capture commits as it goes, and stops at a checkpoint when asked")

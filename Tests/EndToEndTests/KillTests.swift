@@ -36,7 +36,7 @@ struct KillTests {
         #expect(resumed > 0, "no kill came between two checkpoints: the test proves nothing")
     }
 
-    @Test("A restore killed anywhere goes on where it was, without duplicates or holes")
+    @Test("A replay killed anywhere goes on where it was, without duplicates or holes")
     func restore() async throws {
         let rig = try await Rig()
         defer { rig.close() }
@@ -46,11 +46,13 @@ struct KillTests {
         let fixed = generator
         _ = try await rig.server.withClient { try fixed.write(to: "src", with: $0) }
         try await rig.backup("src")
-        let whole = try await KillMoments.measure { try await rig.restore(as: "whole") }
+        let whole = try await KillMoments.measure { try await rig.restore(as: "whole", ["--mode", "replay"]) }
         var moments = KillMoments(12, of: whole, seed: 77)
         var resumed = 0
         while let round = moments.next(hits: resumed) {
-            let arguments = ["restore", rig.archive, "--as", "copy", "--json", "-s", rig.server.url]
+            let arguments = [
+                "restore", rig.archive, "--as", "copy", "--mode", "replay", "--json", "-s", rig.server.url,
+            ]
             let process = try CisternProcess.start(arguments)
             let killed = try await moments.kill(process)
             if killed.code == 137, try await rig.exists("copy") {
@@ -68,6 +70,44 @@ struct KillTests {
             try await rig.cistern(["kv", "rm", "copy", "--force"])
         }
         #expect(resumed > 0, "no kill came in the middle of writing: the test proves nothing")
+    }
+
+    @Test(
+        "An exact restore killed anywhere leaves nothing that looks finished, and the next makes it whole",
+        arguments: [("2.15.1", "file"), ("2.15.1", "memory"), ("2.14.6", "memory"), ("2.10.26", "file")]
+    )
+    func exactRestore(version: String, storage: String) async throws {
+        let rig = try await Rig(try ServerBinary.named(version))
+        defer { rig.close() }
+        try await rig.createBucket("src")
+        var generator = BucketGenerator(entries: 20_000, seed: 6)
+        generator.largeValues = 2
+        let fixed = generator
+        _ = try await rig.server.withClient { try fixed.write(to: "src", with: $0) }
+        try await rig.backup("src")
+        let more = ["--set", "storage=\(storage)"]
+        let whole = try await KillMoments.measure { try await rig.restore(as: "whole", more) }
+        var moments = KillMoments(8, of: whole, seed: 78)
+        var restarted = 0
+        while let round = moments.next(hits: restarted) {
+            let arguments = ["restore", rig.archive, "--as", "copy", "--json", "-s", rig.server.url] + more
+            let process = try CisternProcess.start(arguments)
+            let killed = try await moments.kill(process)
+            if killed.code == 137, try await rig.exists("copy") {
+                let unfinished = try await rig.verifyAgainst("copy")
+                #expect(unfinished.code == 3, "a half-restored bucket must not pass for a whole one: \(unfinished)")
+            }
+            let again = try await CisternProcess.run(arguments)
+            if killed.code == 137 {
+                #expect(again.code == 0, "round \(round): \(again)")
+                if again.code == 0, try Report(again).text("action") == "restart" { restarted += 1 }
+            } else {
+                #expect(again.code == 73, "round \(round): \(again)")
+            }
+            try await rig.expectEqual("src", "copy", mode: .exact)
+            try await rig.cistern(["kv", "rm", "copy", "--force"])
+        }
+        #expect(restarted > 0, "no kill came after something had been made: the test proves nothing")
     }
 }
 

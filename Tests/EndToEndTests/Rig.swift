@@ -88,12 +88,13 @@ struct Rig {
         _ source: String,
         _ target: String,
         history: Int = 64,
+        mode: BucketComparison.Mode = .replayed,
         _ location: SourceLocation = #_sourceLocation
     ) async throws {
         let left = BucketComparison.newest(history, of: try await messages(source))
         let right = try await messages(target)
         #expect(!left.isEmpty, sourceLocation: location)
-        let differences = BucketComparison.differences(left, in: source, right, in: target, mode: .replayed)
+        let differences = BucketComparison.differences(left, in: source, right, in: target, mode: mode)
         #expect(differences.isEmpty, "\(differences.joined(separator: "\n"))", sourceLocation: location)
     }
 }

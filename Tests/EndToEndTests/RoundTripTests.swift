@@ -18,9 +18,15 @@ struct RoundTripTests {
         #expect(try report.number("consistent_revision") == last)
         try await rig.cistern(["verify", rig.archive])
         try await rig.cistern(["verify", rig.archive, "--against", "src"])
-        try await rig.restore(as: "copy")
+        let replayed = try await rig.restore(as: "copy", ["--mode", "replay"])
+        #expect(try replayed.text("mode") == "replay")
         try await rig.expectEqual("src", "copy")
         try await rig.cistern(["verify", rig.archive, "--against", "copy"])
+        let exact = try await rig.restore(as: "exact")
+        #expect(try exact.text("mode") == "exact")
+        #expect(try exact.text("mode_reason").contains(binary.version))
+        try await rig.expectEqual("src", "exact", mode: .exact)
+        try await rig.cistern(["verify", rig.archive, "--against", "exact"])
     }
 
     @Test("Keys that clients forbid and servers take come back", arguments: ServerBinary.all)

@@ -120,7 +120,11 @@ struct ExactRig {
                 options: fixed,
                 progress: progress
             )
-            return try await restore.run(try await restore.prepare())
+            let report = try await restore.run(try await restore.prepare())
+            let found = try await buckets.bucket(report.plan.bucket).configuration
+            let changes = SettingChange.between(report.plan.configuration, found)
+            #expect(changes.isEmpty, "\(changes)")
+            return report
         }
     }
 

@@ -61,7 +61,7 @@ struct RestoreChoiceTests {
             try choice("2.15.1", storage: "memory", change).way
         }
         #expect(try memory { $0.census.largestMessage = 2 << 20 } == .promotedMirror)
-        #expect(try memory { $0.census.malformedTTL = 7 } == .promotedMirror)
+        #expect(try memory { $0.census.malformedTTL = 7 } == .replay)
         #expect(try memory { $0.census.unheededTTL = 1 } == .promotedMirror)
     }
 

@@ -2,6 +2,7 @@ import Archive
 import JetStream
 import KVModel
 import KeyValue
+import Logging
 import NATSClient
 import StreamSnapshot
 
@@ -19,7 +20,6 @@ struct ExactRestore {
     let prepared: Restore.Prepared
     let options: RestoreOptions
     let progress: @Sendable (RestoreProgress) -> Void
-    private let clock = ContinuousClock()
 
     /// More broken attempts than these mean that the next would break as well.
     static let attemptLimit = 8
@@ -43,17 +43,14 @@ struct ExactRestore {
 
     /// Restores; the bucket is whole then, and still fenced and marked.
     mutating func run() async throws -> Bucket {
-        var quietSince = clock.now
         while true {
             do {
                 try await context.connection.waitUntilConnected(timeout: options.patience ?? .seconds(3600))
-                quietSince = clock.now
                 try await makeRoom(isFirst: interruptions == 0)
                 return try await attempt()
             } catch  where mayPass(error) {
                 interruptions += 1
-                let isOver = options.patience.map { quietSince.duration(to: clock.now) > $0 * 4 } ?? false
-                guard interruptions < Self.attemptLimit, !isOver else {
+                guard interruptions < Self.attemptLimit else {
                     await cleanUp()
                     throw error
                 }
@@ -110,15 +107,29 @@ struct ExactRestore {
         try await context.deleteStream(stream)
     }
 
-    /// Deletes what this run has made, even when its task was cancelled; the next run would.
+    /// Deletes what this run has made, even when its task was cancelled and the connection closed with it.
     private func cleanUp() async {
-        let names = [RestoreFence.stagingName(of: name), name.streamName]
         let restore = self
         await Task.detached {
-            guard restore.context.connection.isConnected else { return }
-            // The failure itself is what has to be said; what cannot be deleted stays marked.
-            for name in names { try? await restore.removeOurs(name, refusesOthers: false) }
+            // The failure itself is what has to be said. What cannot be deleted stays fenced and marked, and the next run
+            // deletes it.
+            try? await restore.onOpenConnection { try await $0.removeLeftovers() }
         }.value
+    }
+
+    private func removeLeftovers() async throws {
+        for stream in [name.streamName, RestoreFence.stagingName(of: name)] {
+            try await removeOurs(stream, refusesOthers: false)
+        }
+    }
+
+    private func onOpenConnection(_ body: @Sendable (ExactRestore) async throws -> Void) async throws {
+        guard !context.connection.isConnected else { return try await body(self) }
+        let configuration = context.connection.configuration
+        try await Connection.withConnection(configuration, logger: Logger(label: "cistern")) { connection in
+            let context = JetStreamContext(connection, apiPrefix: context.apiPrefix, timeout: context.timeout)
+            try await body(ExactRestore(Buckets(context), prepared, options: options, progress: progress))
+        }
     }
 
     private mutating func attempt() async throws -> Bucket {

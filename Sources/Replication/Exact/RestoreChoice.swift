@@ -121,6 +121,10 @@ public struct RestoreChoice: Sendable, Hashable {
         if here.configuration.storage != "file", !isAtLeast(here.version, 12) {
             return "server \(here.version) restores into file storage only, and the bucket is to be in memory"
         }
+        if here.configuration.storage != "file", let revision = census.malformedTTL {
+            // Neither format: a mirror stops there for ever.
+            return "the Nats-TTL of revision \(revision) is none that servers take into memory"
+        }
         return nil
     }
 
@@ -129,7 +133,6 @@ public struct RestoreChoice: Sendable, Hashable {
         let census = here.census
         if !isAtLeast(here.version, 15) { return "it came with 2.15" }
         if census.largestMessage > here.maximumPayload { return "an entry is larger than the server's max_payload" }
-        if census.malformedTTL != nil { return "the server refuses an entry's Nats-TTL" }
         if census.unheededTTL > 0 { return "the server drops entries whose Nats-TTL is over" }
         return nil
     }
