@@ -133,7 +133,7 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        .testTarget(name: "EndToEndTests", dependencies: ["cistern", "TestSupport"], swiftSettings: strict),
+        .testTarget(name: "EndToEndTests", dependencies: ["cistern", "Archive", "TestSupport"], swiftSettings: strict),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -40,11 +40,13 @@ public final class TCPProxy: Sendable {
     /// Where clients connect.
     public let port: Int
     private let target: Int
+    private let delay: useconds_t
     private let state = Mutex(State())
 
-    /// Starts forwarding a free port to `target`.
-    public init(to target: Int) throws {
+    /// Starts forwarding a free port to `target`, each piece after `delay` milliseconds.
+    public init(to target: Int, delay: UInt32 = 0) throws {
         self.target = target
+        self.delay = delay * 1_000
         port = try FreePort.next()
         try unblock()
     }
@@ -170,6 +172,7 @@ public final class TCPProxy: Sendable {
             let received = recv(source, buffer, size, 0)
             if received < 0, errno == EINTR { continue }
             while state.withLock({ $0.isStalled && !$0.isClosed }) { usleep(1_000) }
+            if delay > 0 { usleep(delay) }
             guard received > 0, Socket.send(sink, buffer, received) else { break }
             state.withLock { state in
                 state.count[keyPath: direction] += received

@@ -1,0 +1,243 @@
+import Archive
+import Foundation
+import Glibc
+import Synchronization
+import TestSupport
+import Testing
+
+/// `cistern migrate` as a user runs it; buckets are read back one sequence at a time, by the test's own client.
+@Suite("Migrating a bucket in place")
+struct MigrationTests {
+    @Test("Another storage, history and age: everything is there, at its revision", arguments: ServerBinary.all)
+    func migrates(binary: ServerBinary) async throws {
+        let rig = try await Rig(binary)
+        defer { rig.close() }
+        try await rig.createBucket("b", history: 64)
+        var generator = BucketGenerator(entries: 1500, seed: 21)
+        generator.largeValues = 1
+        let fixed = generator
+        try await rig.server.withClient { _ = try fixed.write(to: "b", with: $0) }
+        let before = try await rig.messages("b")
+        let old = try await rig.configuration("b")
+        let arguments = ["migrate", "b", "--archive", rig.archive, "--set", "storage=memory", "--json"]
+        let planned = try Report(try await rig.cistern(arguments + ["--plan"]))
+        #expect(try planned.number("is_plan") == 1)
+        #expect(try await rig.messages("b") == before)
+        #expect(try await rig.configuration("b") == old, "a plan changes nothing")
+        let report = try Report(try await rig.cistern(arguments + ["--yes"]))
+        #expect(try report.text("outcome") == "migrated")
+        let new = try await rig.configuration("b")
+        #expect(new == old.replacing(#""storage":"file""#, with: #""storage":"memory""#))
+        let after = try await rig.messages("b")
+        if binary.isAtLeast("2.12") {
+            #expect(after == before, "in memory, exact from 2.12 on")
+        } else {
+            #expect(after.map(\.subject) == before.map(\.subject))
+            #expect(after.map(\.data) == before.map(\.data))
+        }
+        // And back, which is exact everywhere.
+        try await rig.cistern(["migrate", "b", "--archive", rig.archive, "--set", "storage=file", "--yes"])
+        #expect(try await rig.messages("b") == after)
+        #expect(try await rig.configuration("b") == old)
+        try await rig.server.withClient { _ = try $0.put("b", "more", "x") }
+    }
+
+    @Test("What the server changes in place is changed in place")
+    func inPlace() async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        try await rig.createBucket("b", history: 5)
+        try await rig.fill("b", count: 200, keys: 20, size: 50)
+        let created = try await rig.server.withClient { try $0.streamInfo("KV_b").created }
+        let report = try Report(
+            try await rig.cistern(
+                ["migrate", "b", "--archive", rig.archive, "--set", "history=3", "--set", "ttl=1h", "--yes", "--json"]
+            )
+        )
+        #expect(try report.text("outcome") == "changed-in-place")
+        #expect(try await rig.configuration("b").contains(#""max_msgs_per_subject":3"#))
+        #expect(try await rig.server.withClient { try $0.streamInfo("KV_b").created } == created)
+    }
+
+    @Test("What the server would refuse is found before anybody is kept out")
+    func refused() async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        try await rig.createBucket("b")
+        try await rig.fill("b", count: 50, keys: 20, size: 50)
+        let (before, old) = (try await rig.messages("b"), try await rig.configuration("b"))
+        let arguments = ["migrate", "b", "--archive", rig.archive, "--yes", "--set", "storage=memory", "--set"]
+        let replicas = try await CisternProcess.run(arguments + ["replicas=3", "-s", rig.server.url])
+        #expect(replicas.code == 1, "\(replicas)")
+        #expect(replicas.errorText.contains("replicas"), "\(replicas)")
+        let pause = try await CisternProcess.run(
+            arguments + ["history=9", "--max-pause", "1ms", "-s", rig.server.url]
+        )
+        #expect(pause.code == 1, "\(pause)")
+        #expect(try await rig.messages("b") == before)
+        #expect(try await rig.configuration("b") == old)
+        try await rig.server.withClient { _ = try $0.put("b", "more", "x") }
+    }
+
+    /// A step at which the process is killed, how long after it was written down, and the way out.
+    private struct Kill: CustomTestStringConvertible {
+        var step: String
+        var delay: Duration
+        var way: String
+        var testDescription: String { "\(step), \(delay) after, \(way)" }
+    }
+
+    private static let kills = ["trial", "fence", "capture", "delete", "restore"].flatMap { step in
+        [Duration.zero, .milliseconds(130)].flatMap { delay in
+            ["--resume", "--rollback"].map { Kill(step: step, delay: delay, way: $0) }
+        }
+    }
+
+    @Test("Killed at any step, it goes on or back, and the bucket is whole", arguments: kills)
+    private func killed(kill: Kill) async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        try await rig.createBucket("b", history: 8)
+        try await rig.fill("b", count: 3000, keys: 500, size: 200)
+        let (before, old) = (try await rig.messages("b"), try await rig.configuration("b"))
+        // Every request takes its time, so that a step lasts long enough to be met.
+        let proxy = try TCPProxy(to: rig.server.port, delay: 50)
+        defer { proxy.close() }
+        try await rig.backup("b")
+        let arguments = ["migrate", "b", "--archive", rig.archive]
+        let process = try CisternProcess.start(
+            arguments + ["--set", "storage=memory", "--yes", "-s", proxy.url]
+        )
+        try await eventually("the step \(kill.step)", timeout: .seconds(60)) {
+            let reader = try ArchiveReader.open(path: rig.archive)
+            let incarnation = try reader.incarnations().first
+            let steps = try incarnation.map { try reader.migrationRecords(of: $0.id).map(\.step) }
+            return steps?.contains(kill.step) ?? false
+        }
+        if kill.delay > .zero { try await Task.sleep(for: kill.delay) }
+        process.kill()
+        #expect(try await process.waitForExit().code == 137)
+        let last = try Self.lastStep(rig)
+        // Somebody who does not know of it is told.
+        let again = try await CisternProcess.run(
+            arguments + ["--set", "storage=memory", "--yes", "-s", rig.server.url]
+        )
+        if last != "done" {
+            #expect(again.code != 0, "\(again)")
+            if try await rig.exists("b") { #expect(again.errorText.contains("--resume"), "\(again)") }
+        }
+        let result = try await CisternProcess.run(arguments + [kill.way, "--yes", "--json", "-s", rig.server.url])
+        let isComplete = kill.way == "--rollback" && result.code != 0
+        if isComplete {
+            // There is one moment from which there is no way back: the new bucket is complete and takes writes.
+            #expect(result.errorText.contains("--resume") || result.errorText.contains("done"), "\(result)")
+            _ = try await CisternProcess.run(arguments + ["--resume", "--yes", "-s", rig.server.url])
+        } else {
+            #expect(result.code == 0, "\(result)")
+        }
+        let isNew = kill.way == "--resume" || isComplete
+        let memory = old.replacing(#""storage":"file""#, with: #""storage":"memory""#)
+        #expect(try await rig.configuration("b") == (isNew ? memory : old))
+        #expect(try await rig.messages("b") == before)
+        #expect(try Self.lastStep(rig) == (isNew ? "done" : "rolled-back"))
+        let streams = try await rig.server.withClient { "\(try $0.api("STREAM.NAMES")["streams"] ?? [])" }
+        #expect(streams.split(separator: "\"").count <= 1 || !streams.contains("CISTERN"), "nothing else is left")
+        try await rig.server.withClient { _ = try $0.put("b", "more", "x") }
+        try await rig.cistern(["verify", rig.archive])
+    }
+
+    private static func lastStep(_ rig: Rig) throws -> String? {
+        let reader = try ArchiveReader.open(path: rig.archive)
+        return try reader.incarnations().first.flatMap { try reader.migrationRecords(of: $0.id).last?.step }
+    }
+
+    @Test("Writers lose nothing that was acknowledged, and are refused only while it lasts")
+    func underWriters() async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        try await rig.createBucket("b", history: 4)
+        try await rig.fill("b", count: isLongRun ? 50_000 : 10_000, keys: 2000, size: 200)
+        let port = rig.server.port
+        let writers = (0..<10).map { index in
+            RetryingWriter(port: port, bucket: "b", prefix: "writer\(index).", perSecond: 100)
+        }
+        try await eventually("the writers are at work") { writers.allSatisfy { $0.acknowledged.count > 20 } }
+        let report = try Report(
+            try await rig.cistern(
+                ["migrate", "b", "--archive", rig.archive, "--set", "storage=memory", "--yes", "--json"]
+            )
+        )
+        #expect(try report.text("outcome") == "migrated")
+        let during = writers.map { $0.acknowledged.count }
+        try await eventually("the writers go on") {
+            zip(writers, during).allSatisfy { $0.acknowledged.count > $1 + 20 }
+        }
+        for writer in writers { try await writer.stop() }
+        let held = try await rig.messages("b")
+        let newest = Dictionary(
+            held.map { (String(decoding: $0.key(in: "b"), as: UTF8.self), $0.seq) },
+            uniquingKeysWith: max
+        )
+        for writer in writers {
+            for (key, sequence) in writer.acknowledged {
+                #expect(newest[key] == sequence, "\(key) was acknowledged at \(sequence)")
+            }
+        }
+        #expect(writers.contains { $0.refused > 0 }, "nobody met the fence: the test proves little")
+    }
+}
+
+/// Puts values under keys of its own, one after the other, and tries again what was refused.
+private final class RetryingWriter: Sendable {
+    private struct State {
+        var acknowledged: [String: UInt64] = [:]
+        var refused = 0
+        var isStopping = false
+        var hasEnded = false
+        var failure: (any Error)?
+    }
+
+    private let state = Mutex(State())
+
+    init(port: Int, bucket: String, prefix: String, perSecond rate: Int) {
+        Thread.detachNewThread { [self] in
+            do {
+                let client = try RawNATS(port: port)
+                defer { client.close() }
+                var number = 0
+                while !state.withLock({ $0.isStopping }) {
+                    let key = "\(prefix)\(number)"
+                    do {
+                        let sequence = try client.put(bucket, key, "value \(number)")
+                        state.withLock { $0.acknowledged[key] = sequence }
+                        number += 1
+                    } catch RawNATSError.noResponders {
+                        state.withLock { $0.refused += 1 }
+                    }
+                    usleep(UInt32(1_000_000 / rate))
+                }
+            } catch {
+                state.withLock { $0.failure = error }
+            }
+            state.withLock { $0.hasEnded = true }
+        }
+    }
+
+    /// The keys that were acknowledged, and at which revision.
+    var acknowledged: [String: UInt64] { state.withLock { $0.acknowledged } }
+    /// How often a put found nobody.
+    var refused: Int { state.withLock { $0.refused } }
+
+    func stop() async throws {
+        state.withLock { $0.isStopping = true }
+        try await eventually("the writer's end") { self.state.withLock { $0.hasEnded } }
+        if let failure = state.withLock({ $0.failure }) { throw failure }
+    }
+}
+
+extension Rig {
+    /// The stream's configuration, as text with its fields in order.
+    fileprivate func configuration(_ bucket: String) async throws -> String {
+        try await server.withClient { try $0.streamInfo("KV_" + bucket).configuration }
+    }
+}
