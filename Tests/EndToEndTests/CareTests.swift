@@ -72,7 +72,7 @@ struct CareTests {
             let process = try CisternProcess.start(arguments)
             let killed = try await moments.kill(process)
             if FileManager.default.fileExists(atPath: target) {
-                #expect(try await Self.newest(target) == expected, "round \(round): half a repair passes for a whole one")
+                #expect(try await Self.newest(target) == expected, "round \(round): half a repair passes for a whole")
             } else {
                 #expect(killed.code == 137, "round \(round): \(killed)")
                 interrupted += 1
