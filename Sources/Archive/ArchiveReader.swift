@@ -123,9 +123,19 @@ public final class ArchiveReader: Sendable {
         try read { db in try db.soundCheckpoint(db.incarnation(id))?.checkpoint }
     }
 
-    /// The configurations recorded for an incarnation, oldest first.
+    /// The configurations recorded for an incarnation, oldest first; throws if one is not what was written.
     public func configurations(of id: IncarnationID) throws -> [ConfigurationRecord] {
-        try read { try $0.configurations(id).map(\.record) }
+        try read { db in
+            let incarnation = try db.incarnation(id)
+            return try db.configurations(id).map { stored in
+                guard stored.digest == StoredConfiguration.digest(stored.record, incarnation) else {
+                    throw ArchiveError(
+                        .corrupt("a configuration of bucket \(incarnation.bucket) is not what was written")
+                    )
+                }
+                return stored.record
+            }
+        }
     }
 
     /// The tags of an incarnation, by revision.

@@ -6,7 +6,8 @@ public import KVModel
 ///
 /// The damaged file is only read, page by page: neither its schema nor its trees need to be whole. A segment is saved if
 /// its row and its blobs are what was written, whatever became of the others; the new archive chains them anew and
-/// remembers which revisions are lost, so that no state which needs them is ever given out as whole.
+/// remembers which revisions are lost, so that no state which needs them is ever given out as whole. It gets its name
+/// when it is whole: a repair that was killed leaves nothing that passes for one, and can be run again.
 public struct ArchiveRepair {
     let salvage: Salvage
     private let target: String
@@ -38,18 +39,19 @@ public struct ArchiveRepair {
         guard !known.isEmpty else {
             throw ArchiveError(.notAnArchive, hint: "nothing of an archive was found in it")
         }
-        let writer = try ArchiveWriter.open(path: target, createIfMissing: true, now: now)
+        try removePartial(at: now)
+        defer { for suffix in ["", "-wal", "-shm"] { unlink(partial + suffix) } }
+        let writer = try ArchiveWriter.open(path: partial, createIfMissing: true, now: now)
         do {
-            try writer.write { try self.saveDataKeys($0) }
-            var report = RepairReport()
-            for (incarnation, isNameLost) in known {
-                report.buckets.append(try save(incarnation, isNameLost, writer))
-            }
-            try writer.write { try self.saveRuns($0) }
-            try writer.audited("repair", now: now) { note in
-                note.entries = report.buckets.reduce(0) { $0 + $1.entries }
-            }
+            let report = try save(known, writer, at: now)
             try writer.close()
+            guard link(partial, target) == 0 else {
+                let reason = errno
+                guard reason == EEXIST else {
+                    throw ArchiveError(.io("its name: \(String(cString: strerror(reason)))"), path: target)
+                }
+                throw ArchiveError(.exists, path: target)
+            }
             return report
         } catch {
             do {
@@ -57,10 +59,35 @@ public struct ArchiveRepair {
             } catch {
                 // What failed first is what counts, and is thrown; the file goes anyway.
             }
-            // A half-made archive must not pass for a repaired one.
-            for suffix in ["", "-wal", "-shm"] { unlink(target + suffix) }
             throw error
         }
+    }
+
+    /// Where the new archive is until it is whole: a half-made one must not pass for a repaired one.
+    private var partial: String { target + ".part" }
+
+    /// Removes what a repair that was killed has left; under the lock, because another may be at work.
+    private func removePartial(at now: Timestamp) throws {
+        let lock = try WriterLock(archivePath: partial, now: now)
+        defer { lock.release() }
+        for suffix in ["", "-wal", "-shm"] { unlink(partial + suffix) }
+    }
+
+    private func save(
+        _ known: [(Incarnation, isNameLost: Bool)],
+        _ writer: ArchiveWriter,
+        at now: Timestamp
+    ) throws -> RepairReport {
+        try writer.write { try self.saveDataKeys($0) }
+        var report = RepairReport()
+        for (incarnation, isNameLost) in known {
+            report.buckets.append(try save(incarnation, isNameLost, writer))
+        }
+        try writer.write { try self.saveRuns($0) }
+        try writer.audited("repair", now: now) { note in
+            note.entries = report.buckets.reduce(0) { $0 + $1.entries }
+        }
+        return report
     }
 
     /// The incarnations by number; names are made up for those of which only segments are left.

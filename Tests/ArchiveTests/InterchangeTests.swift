@@ -78,6 +78,26 @@ struct InterchangeTests {
         }
     }
 
+    @Test(
+        "Records that are not what was written are not exported",
+        arguments: [
+            "UPDATE configuration SET json = replace(json, '5', '6')", "UPDATE configuration SET time = time + 1",
+            "UPDATE tag SET note = 'other'", "UPDATE removal SET last_revision = last_revision + 1",
+            "UPDATE checkpoint SET updated = updated + 1",
+        ]
+    )
+    func damagedRecords(sql: String) throws {
+        let archive = try TestArchive()
+        try Self.fill(archive.path, seed: 3, count: 210)
+        _ = try Self.export(archive.path)
+        try archive.tamper(sql)
+        let error = #expect(throws: ArchiveError.self) { try Self.export(archive.path) }
+        guard case .corrupt = error?.code else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+    }
+
     /// An archive of several incarnations with everything that one can have.
     static func fill(_ path: String, seed: UInt64, count: Int = 300) throws {
         var random = SeededGenerator(seed: seed)

@@ -56,6 +56,37 @@ struct CareTests {
         #expect(interrupted > 0, "no kill came before the end: the test proves nothing")
     }
 
+    @Test("A repair killed anywhere leaves nothing that passes for whole, and can be run again")
+    func killedRepair() async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        try await Self.fill(rig, rounds: 14)
+        let expected = try await Self.newest(rig.archive)
+        let target = rig.folder.file("saved.cistern")
+        let arguments = ["repair", rig.archive, "--to", target]
+        let whole = try await KillMoments.measure { try await run(arguments) }
+        var moments = KillMoments(6, of: whole, seed: 56)
+        var interrupted = 0
+        while let round = moments.next(hits: interrupted) {
+            try FileManager.default.removeItem(atPath: target)
+            let process = try CisternProcess.start(arguments)
+            let killed = try await moments.kill(process)
+            if FileManager.default.fileExists(atPath: target) {
+                #expect(try await Self.newest(target) == expected, "round \(round): half a repair passes for a whole")
+            } else {
+                #expect(killed.code == 137, "round \(round): \(killed)")
+                interrupted += 1
+                try await run(arguments)
+            }
+            try await rig.cistern(["verify", target, "--against", "src"])
+            #expect(try await Self.newest(target) == expected, "round \(round)")
+            let files = try FileManager.default.contentsOfDirectory(atPath: rig.folder.path)
+            let left = files.filter { $0.contains(".part") && !$0.hasSuffix(".lock") }
+            #expect(killed.code == 137 || left.isEmpty, "round \(round): \(left)")
+        }
+        #expect(interrupted > 0, "no kill came before the end: the test proves nothing")
+    }
+
     @Test("Tags, a prune, a repair and the audit trail, as a user sees them")
     func commands() async throws {
         let rig = try await Rig()
