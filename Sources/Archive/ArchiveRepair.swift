@@ -146,11 +146,19 @@ public struct ArchiveRepair {
             rows: rows,
             checkpoint: checkpoint,
             newestPoint: points.map(\.point.revision).max() ?? 0
-        ) { row, isChained in
+        ) { row, voucher in
             guard salvage.hasData(row.parts) else { return false }
-            // A row that nothing vouches for must at least say what its body does; a sealed one opens only if it does.
-            guard !isChained, row.seal == nil, let segment = try salvage.segment(row) else { return true }
-            return (try? DecodedSegment(body: Data(segment.body)).header == row.header) ?? false
+            switch voucher {
+            case .chain: return true
+            // Without its key nothing tells of a sealed one which of its numbers are wrong, and with one it opens only if
+            // none is.
+            case .notEvenChain where row.seal != nil: return false
+            case .nobody where row.seal != nil: return true
+            case .nobody, .notEvenChain:
+                // A row that nothing vouches for must at least say what its body does.
+                guard let segment = try salvage.segment(row) else { return false }
+                return (try? DecodedSegment(body: Data(segment.body)).header == row.header) ?? false
+            }
         }
         var report = RepairReport.Bucket(incarnation: incarnation)
         report.isNameLost = isNameLost

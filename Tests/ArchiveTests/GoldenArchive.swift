@@ -10,13 +10,27 @@ import Testing
 /// that it answers while it is whole, to hold damaged copies against.
 struct GoldenArchive: ~Copyable {
     /// What commands show of it.
-    private struct Answers: Equatable {
+    private struct Answers {
         var runs: [ArchiveRun]
         var tags: [[ArchiveTag]]
         var digests: [Revision: StateDigest]
         var keys: [KeyState]
         var histories: [[Entry]]
         var latest: [Entry?]
+
+        /// Which of them differ.
+        func differences(_ other: Self) -> [String] {
+            var names: [String] = []
+            if runs != other.runs { names.append("runs") }
+            if tags != other.tags { names.append("tags") }
+            for (revision, digest) in other.digests.sorted(by: { $0.key < $1.key }) where digests[revision] != digest {
+                names.append("state of revision \(revision)")
+            }
+            if keys != other.keys { names.append("keys") }
+            if histories != other.histories { names.append("histories") }
+            if latest != other.latest { names.append("latest") }
+            return names
+        }
     }
 
     /// What is shown as it stands, without being checked: verification is what tells that it is wrong.
@@ -189,7 +203,9 @@ struct GoldenArchive: ~Copyable {
             let reader = try ArchiveReader.open(path: archive.path, key: key)
             let isSound = try reader.verify().isSound
             let seen = try Self.answers(reader, id, names, answers.digests.keys.sorted())
-            #expect(seen == answers, "\(what): a wrong answer")
+            let wrong = seen.differences(answers)
+            // A row that a broken page hides is missing for whoever asks; verification is what finds that.
+            #expect(wrong == [] || !isSound, "\(what): wrong answers, and verification found nothing")
             #expect(try !isSound || Self.unchecked(reader, id) == unchecked, "\(what): nobody noticed")
         } catch let error as ArchiveError {
             // What fails for a reader must be reported; what cannot be opened cannot be verified either.

@@ -69,6 +69,43 @@ func truncations(part: Int, isEncrypted: Bool) throws {
     }
 }
 
+@Test(
+    "A segment's row with a changed number costs that segment at most, and no damaged one is saved",
+    arguments: [
+        "first_revision = first_revision - 40", "last_revision = last_revision + 40", "first_time = first_time + 1",
+        "last_time = last_time - 64", "entry_count = entry_count + 1", "raw_size = raw_size + 1",
+        "ordinal = ordinal + 90",
+        "body_size = body_size + 1", "digest = zeroblob(32)",
+    ],
+    [false, true]
+)
+func changedRow(change: String, isEncrypted: Bool) throws {
+    var random = SeededGenerator(seed: 61)
+    let entries = random.entries(200)
+    let key = isEncrypted ? try ArchiveKey.random() : nil
+    for damaged in [0, 3, 9] {
+        let archive = try TestArchive()
+        let id = try archive.fill(entries, perSegment: 20, key: key).id
+        let whole = try GoldenArchive.held(archive.path, id, key: key)
+        try archive.tamper("UPDATE segment SET \(change) WHERE ordinal = \(damaged)")
+        let target = archive.directory + "/saved.cistern"
+        let report = try ArchiveRepair.run(path: archive.path, to: target)
+        let saved = try GoldenArchive.held(target, id, key: key)
+        let range = entries[damaged * 20].revision...entries[damaged * 20 + 19].revision
+        for (revisions, entries) in whole where revisions != range {
+            #expect(saved[revisions] == entries, "segment \(damaged): revisions \(revisions)")
+        }
+        if let kept = saved[range] {
+            #expect(kept == whole[range])
+        } else {
+            let lost = report.buckets[0].lost
+            #expect(lost.contains { $0.contains(range.lowerBound) && $0.contains(range.upperBound) }, "\(lost)")
+        }
+        #expect(saved[range] != nil || !change.hasPrefix("digest"), "segment \(damaged) is what was written")
+        #expect(saved.count == (saved[range] == nil ? 9 : 10))
+    }
+}
+
 @Test("After a loss, states that may need it are refused unless the loss is accepted")
 func lossIsRemembered() throws {
     var random = SeededGenerator(seed: 6)

@@ -2,8 +2,19 @@ import KVModel
 
 /// The segments of one incarnation that were found, in order, and which of them are neighbours in the old chain.
 struct SalvagedBucket {
+    /// Who says of a row's numbers that they are what was written.
+    enum Voucher {
+        /// The chain of digests.
+        case chain
+        /// Nobody: what came before is gone.
+        case nobody
+        /// Nobody, though what came before is here: some of its numbers, or its place, are not what was written.
+        case notEvenChain
+    }
+
     private let root: [UInt8]
     private let byOrdinal: [Int64: [SegmentRow]]
+    private let head: [UInt8]?
     private(set) var segments: [SegmentRow] = []
     private(set) var lost: [ClosedRange<Revision>] = []
     private(set) var unknownAfter: Revision?
@@ -14,11 +25,13 @@ struct SalvagedBucket {
         rows: [SegmentRow],
         checkpoint: StoredCheckpoint?,
         newestPoint: Revision,
-        isIntact: (SegmentRow, _ isChained: Bool) throws -> Bool
+        isIntact: (SegmentRow, _ voucher: Voucher) throws -> Bool
     ) rethrows {
         root = SegmentDigest.root(incarnation)
         byOrdinal = Dictionary(grouping: rows, by: \.ordinal)
-        // What the checkpoint closes comes first, then what is chained to anything, then the rest.
+        head = checkpoint?.head
+        // What the checkpoint closes comes first, then what is chained to anything, then the rest. A chain is followed by
+        // the digests that rows have; whether their numbers are what was written too, is asked of each.
         var closed: [SegmentRow] = []
         var next = rows.first { $0.digest == checkpoint?.head }
         while let row = next {
@@ -26,14 +39,14 @@ struct SalvagedBucket {
             next = predecessor(of: row)
         }
         let isClosed = Set(closed.map(\.digest))
-        segments = try closed.reversed().filter { try isIntact($0, true) }
-        let others = rows.filter { !isClosed.contains($0.digest) }
-        for row in others.filter(isChained) + others.filter({ !isChained($0) }) {
+        segments = try closed.reversed().filter { try voucher(for: $0) == .chain && isIntact($0, .chain) }
+        let rest = rows.filter { row in !isClosed.contains(row.digest) || voucher(for: row) != .chain }
+        for row in rest.filter({ voucher(for: $0) == .chain }) + rest.filter({ voucher(for: $0) != .chain }) {
             let header = row.header
             guard header.firstRevision <= header.lastRevision else { continue }
             let place = place(of: header.firstRevision)
             let isFree = place == segments.count || segments[place].header.firstRevision > header.lastRevision
-            guard isFree, try isIntact(row, isChained(row)) else { continue }
+            guard isFree, try isIntact(row, voucher(for: row)) else { continue }
             segments.insert(row, at: place)
         }
         findLosses(checkpoint, newestPoint: newestPoint)
@@ -51,37 +64,61 @@ struct SalvagedBucket {
     }
 
     private func follows(_ row: SegmentRow, _ previous: [UInt8]) -> Bool {
-        row.digest
-            == SegmentDigest.chained(
-                row.header,
-                row.sizes,
-                row.parts,
-                row.seal,
-                ordinal: row.ordinal,
-                previous: previous
-            )
+        row.digest == chained(row, previous)
+    }
+
+    private func chained(_ row: SegmentRow, _ previous: [UInt8]) -> [UInt8] {
+        SegmentDigest.chained(
+            row.header,
+            row.sizes,
+            row.parts,
+            row.seal,
+            ordinal: row.ordinal,
+            previous: previous
+        )
     }
 
     private func predecessor(of row: SegmentRow) -> SegmentRow? {
         byOrdinal[row.ordinal - 1]?.first { follows(row, $0.digest) }
     }
 
-    private func isChained(_ row: SegmentRow) -> Bool {
-        row.ordinal == 0 ? follows(row, root) : predecessor(of: row) != nil
+    /// Who says of a row's numbers that they are what was written.
+    ///
+    /// Its own digest does, if it follows what came before; if that digest is what was damaged, its successor does.
+    private func voucher(for row: SegmentRow) -> Voucher {
+        let before = digests(before: row.ordinal)
+        if before.contains(where: { digest(of: row, after: $0) != nil }) { return .chain }
+        return before.isEmpty ? .nobody : .notEvenChain
+    }
+
+    /// The digest that a row must have after a predecessor's, if its own or its successor says that it had it.
+    private func digest(of row: SegmentRow, after previous: [UInt8]) -> [UInt8]? {
+        let digest = chained(row, previous)
+        let isFollowed = byOrdinal[row.ordinal + 1]?.contains { follows($0, digest) } ?? false
+        return digest == row.digest || digest == head || isFollowed ? digest : nil
+    }
+
+    /// The digests that a row of an ordinal may follow: those of the rows before it, as stored and as they should be.
+    private func digests(before ordinal: Int64) -> [[UInt8]] {
+        guard ordinal > 0 else { return [root] }
+        let rows = byOrdinal[ordinal - 1] ?? []
+        let previous = ordinal == 1 ? [root] : (byOrdinal[ordinal - 2] ?? []).map(\.digest)
+        return rows.map(\.digest) + rows.flatMap { row in previous.map { chained(row, $0) } }
     }
 
     private mutating func findLosses(_ checkpoint: StoredCheckpoint?, newestPoint: Revision) {
         var last: Revision = 0
-        var previous = root
+        var previous = [root]
         for row in segments {
             let first = row.header.firstRevision
-            if !follows(row, previous), first > last + 1 { lost.append(last + 1...first - 1) }
+            let expected = previous.compactMap { digest(of: row, after: $0) }.first
+            if expected == nil, first > last + 1 { lost.append(last + 1...first - 1) }
             last = row.header.lastRevision
-            previous = row.digest
+            previous = [row.digest] + (expected.map { [$0] } ?? [])
         }
         if let checkpoint {
             let resume = checkpoint.checkpoint.resumeRevision
-            if previous != checkpoint.head, resume > last { lost.append(last + 1...resume) }
+            if !previous.contains(checkpoint.head), resume > last { lost.append(last + 1...resume) }
         } else {
             if newestPoint > last { lost.append(last + 1...newestPoint) }
             unknownAfter = max(last, newestPoint)
