@@ -30,17 +30,17 @@ struct ExactTrapTests {
             func put(_ key: String, _ ttl: String) -> RawPut {
                 RawPut(key: Array(key.utf8), headers: [RawHeader("Nats-TTL", ttl)], value: [1])
             }
-            try client.putMany("src", [put("short.1", "6s"), put("short.2", "6s")])
+            try client.putMany("src", [put("short.1", "15s"), put("short.2", "15s")])
             try client.put("src", "stays", "1")
             try client.putMany(
                 "src",
-                [put("long", "1h"), put("never", "never"), put("later", "20s"), put("short.3", "6s")]
+                [put("long", "1h"), put("never", "never"), put("later", "45s"), put("short.3", "15s")]
             )
         }
         try await rig.capture()
         #expect(rig.messages.count == 7 && rig.last == 7)
         try await eventually("the TTLs to be over") {
-            Timestamp.wallClock() > before.adding(nanoseconds: 6_500_000_000)
+            Timestamp.wallClock() > before.adding(nanoseconds: 15_500_000_000)
         }
         let report = try await rig.restore("copy", ["limit-marker-ttl=1h", "storage=\(storage)"])
         #expect(report.expired == 3)

@@ -33,7 +33,7 @@ public func onOwnThread<Value: Sendable>(_ work: @escaping @Sendable () throws -
 }
 
 /// The blocking twin of `eventually`, for threads of their own.
-func waitOnThread(_ what: String, seconds: Double, condition: () throws -> Bool) throws {
+public func waitOnThread(_ what: String, seconds: Double, condition: () throws -> Bool) throws {
     let deadline = Date().addingTimeInterval(seconds)
     while try !condition() {
         if Date() >= deadline {
