@@ -10,44 +10,74 @@ import Testing
 private let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
     .deletingLastPathComponent().appendingPathComponent("Fixtures/archives").path
 
-private func lines(_ path: String) throws -> [String] {
-    let reader = try ArchiveReader.open(path: path)
+/// The key of those that are encrypted; there is nothing to hide in them.
+private let goldenKey = Array(("cistern-key-1:" + String(repeating: "5a", count: 32) + "\n").utf8)
+
+private func key(of name: String) throws -> ArchiveKey? {
+    name.contains("encrypted") ? try ArchiveKey(keyFile: goldenKey) : nil
+}
+
+private func lines(_ path: String, _ key: ArchiveKey?) throws -> [String] {
+    let reader = try ArchiveReader.open(path: path, key: key)
     return try reader.incarnations().flatMap { incarnation in
-        try reader.snapshot().read { try $0.points(incarnation.id) }.map { stored in
+        let points = try reader.snapshot().read { try $0.points(incarnation.id) }.map { stored in
             let revision = stored.point.revision
             let digest = try reader.digest(of: incarnation.id, at: revision)
             return "\(incarnation.bucket) \(revision) \(digest.hex) \(digest.entries) \(digest.keys)"
         }
+        let steps = try reader.migrationRecords(of: incarnation.id).map { "\(incarnation.bucket) \($0.step)" }
+        return points + steps
+    }
+}
+
+private func makeGolden(_ name: String) throws {
+    let path = "\(golden)/\(name).cistern"
+    guard !FileManager.default.fileExists(atPath: path) else { return }
+    try FileManager.default.createDirectory(atPath: golden, withIntermediateDirectories: true)
+    let key = try key(of: name)
+    var history = try RandomHistory(seed: 1, path: path, key: key)
+    try history.grow(commits: 20)
+    let writer = try ArchiveWriter.open(path: path, key: key)
+    try writer.audited("prune") { _ in try writer.prune(RetentionPolicy(last: 5, keepsTags: true)) }
+    let time = Timestamp(nanoseconds: 1_790_000_000_000_000_000)
+    for step in ["trial", "fence"] {
+        try writer.recordMigration(history.incarnation.id, step: step, detail: "{}", at: time)
+    }
+    try writer.close()
+    try history.grow(commits: 8)
+    try lines(path, key).joined(separator: "\n").write(
+        toFile: "\(golden)/\(name).txt",
+        atomically: true,
+        encoding: .utf8
+    )
+    // Whoever has read it leaves these.
+    for suffix in ["-wal", "-shm"] where FileManager.default.fileExists(atPath: path + suffix) {
+        try FileManager.default.removeItem(atPath: path + suffix)
     }
 }
 
 @Test("Archives of every format version that ever was are read as they were written")
 func goldenArchives() throws {
-    // CISTERN_MAKE_GOLDEN=1 makes one of the present format, which is then committed with the version that releases it.
+    // CISTERN_MAKE_GOLDEN=1 makes those of the present format, which are then committed with the version that brings it.
     if ProcessInfo.processInfo.environment["CISTERN_MAKE_GOLDEN"] != nil {
-        let name = golden + "/format-\(ArchiveFormat.version)"
-        try FileManager.default.createDirectory(atPath: golden, withIntermediateDirectories: true)
-        guard !FileManager.default.fileExists(atPath: name + ".cistern") else { return }
-        var history = try RandomHistory(seed: 1, path: name + ".cistern")
-        try history.grow(commits: 20)
-        let writer = try ArchiveWriter.open(path: name + ".cistern")
-        try writer.audited("prune") { _ in try writer.prune(RetentionPolicy(last: 5, keepsTags: true)) }
-        try writer.close()
-        try history.grow(commits: 8)
-        try lines(name + ".cistern").joined(separator: "\n").write(
-            toFile: name + ".txt",
-            atomically: true,
-            encoding: .utf8
-        )
+        for name in ["format-\(ArchiveFormat.version)", "format-\(ArchiveFormat.version)-encrypted"] {
+            try makeGolden(name)
+        }
     }
-    guard FileManager.default.fileExists(atPath: golden) else { return }
-    for file in try FileManager.default.contentsOfDirectory(atPath: golden) where file.hasSuffix(".cistern") {
+    let files = try FileManager.default.contentsOfDirectory(atPath: golden).filter { $0.hasSuffix(".cistern") }
+    for version in 1...ArchiveFormat.version {
+        for name in ["format-\(version).cistern", "format-\(version)-encrypted.cistern"] {
+            #expect(files.contains(name))
+        }
+    }
+    for file in files {
         // Reading makes files beside an archive: it is done on a copy.
         let archive = try TestArchive()
         let source = golden + "/" + file
         try FileManager.default.copyItem(atPath: source, toPath: archive.path)
         let expected = try String(contentsOfFile: source.dropLast(8) + ".txt", encoding: .utf8)
-        #expect(try lines(archive.path) == expected.split(separator: "\n").map { String($0) }, "\(file)")
-        #expect(try ArchiveReader.open(path: archive.path).verify().problems == [], "\(file)")
+        let key = try key(of: file)
+        #expect(try lines(archive.path, key) == expected.split(separator: "\n").map { String($0) }, "\(file)")
+        #expect(try ArchiveReader.open(path: archive.path, key: key).verify().problems == [], "\(file)")
     }
 }

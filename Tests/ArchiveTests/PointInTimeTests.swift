@@ -174,7 +174,7 @@ private struct PlainCapture {
     }
 }
 
-@Test("Every point of a random history is read back as a plain model held it", arguments: 0..<(isLongRun ? 500 : 150))
+@Test("Every point of a random history is read back as a plain model held it", arguments: 0..<(isLongRun ? 500 : 60))
 func pointsInTime(seed: Int) throws {
     let archive = try TestArchive()
     var server = PlainServer(seed: UInt64(seed))
