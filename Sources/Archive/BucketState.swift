@@ -46,7 +46,7 @@ public struct BucketState: Sendable {
     public let configuration: ConfigurationRecord?
 
     /// How long before `time` counts as shortly, in nanoseconds.
-    static let expiryLag: Int64 = 5_000_000_000
+    public static let expiryLag: Int64 = 5_000_000_000
 
     let snapshot: ArchiveSnapshot
     let segments: [KeptSegment]

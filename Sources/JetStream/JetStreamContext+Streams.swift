@@ -17,6 +17,15 @@ extension JetStreamContext {
         try await stream("INFO", named: name, nil)
     }
 
+    /// What the server says of a stream, with every sequence between its first and its last that has no message.
+    ///
+    /// There may be millions: look at `StreamInfo.State.gaps` first.
+    public func streamGaps(_ name: String) async throws -> (info: StreamInfo, gaps: [UInt64]) {
+        let info = try await stream("INFO", named: name, ["deleted_details": true])
+        let gaps = (info.reply["state"]?["deleted"]?.array ?? []).compactMap(\.unsigned)
+        return (info, gaps.sorted())
+    }
+
     /// Deletes a stream with all it holds.
     public func deleteStream(_ name: String) async throws {
         _ = try await request("STREAM.DELETE.\(name)")

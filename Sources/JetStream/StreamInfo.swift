@@ -14,6 +14,13 @@ public struct StreamInfo: Sendable, Hashable {
         /// The sequence of the last message ever stored.
         public var lastSequence: UInt64
 
+        /// How many sequences between its first and its last have no message.
+        public var gaps: UInt64 {
+            guard lastSequence >= firstSequence, messages > 0 else { return 0 }
+            let (width, overflow) = (lastSequence - firstSequence).addingReportingOverflow(1)
+            return overflow || messages > width ? 0 : width - messages
+        }
+
         /// A state of these figures.
         public init(messages: UInt64, bytes: UInt64, firstSequence: UInt64, lastSequence: UInt64) {
             self.messages = messages

@@ -31,19 +31,13 @@ extension CaptureSession {
         try await commit()
         guard let source = try await sourceCount(at: consistent.revision) else { return false }
         let search = RemovalSearch(bucket, reader: try writer.reader(), incarnation: incarnation)
-        var expected = try search.expected(at: consistent.revision, asOf: consistent.time)
+        let expected = try search.expected(at: consistent.revision, asOf: consistent.time)
         if let difference = removals.difference {
             removals.difference = nil
-            if try record(difference, expected, search) {
-                expected = try search.expected(at: consistent.revision, asOf: consistent.time)
-                // What is known to be gone may have made room for something that was thought to be driven out.
-                if !search.matches(expected, source) { return false }
-            }
-        } else if !search.agrees(expected, source) {
-            let patience = options.patience
-            removals.difference = try await withoutWatch {
-                try await search.difference(from: expected, patience: patience)
-            }
+            // What is known to be gone may have made room for something that was thought to be driven out.
+            if try record(difference, expected, search) { return false }
+        } else if let difference = try await self.difference(from: expected, source, search) {
+            removals.difference = difference
             return false
         }
         removals.isUnexplained =
@@ -53,6 +47,20 @@ extension CaptureSession {
         removals.state = options.follows ? nil : expected
         prove()
         return true
+    }
+
+    /// How the bucket differs from what is expected; nil if nothing speaks for that.
+    private mutating func difference(
+        from expected: BucketState,
+        _ source: RemovalSearch.SourceCount,
+        _ search: RemovalSearch
+    ) async throws -> RevisionMerge.Difference? {
+        if let difference = try await search.difference(from: expected, gapsOf: state) {
+            return difference == RevisionMerge.Difference() ? nil : difference
+        }
+        guard !search.agrees(expected, source) else { return nil }
+        let patience = options.patience
+        return try await withoutWatch { try await search.difference(from: expected, patience: patience) }
     }
 
     /// What the server counts of the keys that are captured; nil if more of them came meanwhile.
@@ -81,7 +89,8 @@ extension CaptureSession {
         guard let consistent else { return false }
         let confirmed = try search.confirm(difference.missing, in: expected)
         // What is there and not expected was driven out by something that had vanished before.
-        let followers = try expected.followers(of: difference.surplus).filter { !removals.followers.contains($0) }
+        let followers = try expected.followers(of: search.lasting(difference.surplus, expected))
+            .filter { !removals.followers.contains($0) }
         guard confirmed.count > 0 || !followers.isEmpty else { return false }
         try writer.recordRemovals(
             incarnation.id,

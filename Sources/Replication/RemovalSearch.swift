@@ -6,13 +6,17 @@ import KeyValue
 /// Finds the entries that vanished from a bucket without an entry saying so: expired before their time by an operator's
 /// hand, compacted away, deleted message by message, purged with the stream.
 ///
-/// The stream's count of messages, and their size, are held against what the archive expects at the same moment. Only
-/// if they differ, or just expired entries leave it open, are all revisions of the bucket read, without values, and
-/// merged with the archive's: both come in order, so neither is held in memory, and what is missing is kept as ranges.
+/// A bucket with few gaps says which revisions it holds in one answer. Of another one the stream's count of messages,
+/// and their size, are held against what the archive expects at the same moment; only if they differ, or just expired
+/// entries leave it open, are all its revisions read, without values. Either way they are merged with the archive's: both
+/// come in order, so neither is held in memory, and what is missing is kept as ranges.
 struct RemovalSearch {
     private let bucket: Bucket
     private let reader: ArchiveReader
     private let incarnation: Incarnation
+
+    /// Up to so many gaps a server is asked for every one: about half a megabyte.
+    static let gapLimit: UInt64 = 65_536
 
     /// What a server counts of the keys that are captured.
     struct SourceCount {
@@ -53,10 +57,33 @@ struct RemovalSearch {
         return state.bytes + subjects + frames
     }
 
-    /// What the bucket holds otherwise now than a state does.
+    /// What the bucket holds otherwise now than a state does, from the gaps between its messages; nil if it has too many.
     ///
     /// Some revisions may be missing because later entries drove them out: look at them again with `confirm` at a
     /// later consistent revision.
+    func difference(from state: BucketState, gapsOf source: StreamInfo.State) async throws -> RevisionMerge.Difference?
+    {
+        guard source.gaps <= Self.gapLimit else { return nil }
+        let (info, gaps) = try await bucket.context.streamGaps(bucket.name.streamName)
+        guard info.created == bucket.info.created, UInt64(gaps.count) == info.state.gaps else { return nil }
+        var merge = RevisionMerge(expected: state.makeRevisionCursor(), through: state.revision)
+        var next = 0
+        var revision = max(1, info.state.firstSequence)
+        while revision <= min(state.revision, info.state.lastSequence) {
+            if next < gaps.count, gaps[next] == revision {
+                next += 1
+            } else {
+                try merge.take(revision)
+            }
+            revision += 1
+        }
+        var difference = try merge.finish()
+        // Of other keys nothing is known.
+        if !incarnation.filter.isEmpty { difference.surplus = [] }
+        return difference
+    }
+
+    /// The same, from all revisions of the bucket, read without their values.
     func difference(from state: BucketState, patience: Duration?) async throws -> RevisionMerge.Difference {
         var merge = RevisionMerge(expected: state.makeRevisionCursor(), through: state.revision)
         var options = WatchOptions()
@@ -66,11 +93,22 @@ struct RemovalSearch {
         options.created = bucket.info.created
         let watch = try await bucket.watch(options)
         do {
-            if await watch.initiallyPending > 0 {
-                while let batch = try await watch.next(timeout: .seconds(30)) {
-                    try batch.forEachEntry { try merge.take($0.revision) }
-                    if batch.isCaughtUp || batch.lastRevision >= state.revision { break }
+            var read: Revision = 0
+            var isCaughtUp = await watch.initiallyPending == 0
+            // What a consumer has pending is an estimate: what was not read because of it would pass for missing.
+            while read < state.revision {
+                if isCaughtUp, try await isEnd(after: read, at: state.revision) { break }
+                guard let batch = try await watch.next(timeout: .seconds(30)) else {
+                    throw ReplicationError(
+                        .sourceDiverged,
+                        bucket: bucket.name.rawValue,
+                        text: "its server does not send what it holds after revision \(read)",
+                        hint: "run the backup again; nothing was recorded"
+                    )
                 }
+                try batch.forEachEntry { try merge.take($0.revision) }
+                read = max(read, batch.lastRevision)
+                isCaughtUp = batch.isCaughtUp
             }
         } catch {
             await watch.stop()
@@ -78,6 +116,37 @@ struct RemovalSearch {
         }
         await watch.stop()
         return try merge.finish()
+    }
+
+    /// Whether the bucket holds nothing of what is captured after a revision, up to another one.
+    private func isEnd(after revision: Revision, at last: Revision) async throws -> Bool {
+        for pattern in incarnation.filter.isEmpty ? [.all] : incarnation.filter {
+            let next = try await bucket.context.message(
+                bucket.name.streamName,
+                from: revision + 1,
+                subject: bucket.subjectPrefix + pattern.description
+            )
+            if let next, next.sequence <= last { return false }
+        }
+        return true
+    }
+
+    /// Those of the surplus revisions that a state does not hold which had its entries expire a little later: servers
+    /// look for what has expired about once a second.
+    func lasting(_ surplus: [ClosedRange<Revision>], _ state: BucketState) throws -> [ClosedRange<Revision>] {
+        guard !surplus.isEmpty, state.recentlyExpired > 0 else { return surplus }
+        let earlier = try expected(
+            at: state.revision,
+            asOf: state.time.adding(nanoseconds: -BucketState.expiryLag)
+        )
+        var cursor = earlier.makeRevisionCursor()
+        var late = try cursor.next()
+        var lasting: [ClosedRange<Revision>] = []
+        for revision in surplus.joined() {
+            while let candidate = late, candidate < revision { late = try cursor.next() }
+            if late != revision { lasting.append(revision...revision) }
+        }
+        return lasting
     }
 
     /// Those of the missing revisions that a later state still expects: nothing that came since explains their absence.
