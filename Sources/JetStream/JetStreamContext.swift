@@ -68,8 +68,24 @@ public struct JetStreamContext: Sendable {
         return [info?.cluster, info?.domain].compactMap { $0 }.first { !$0.isEmpty }
     }
 
+    /// How long a cluster may go without a leader before that is an error: elections take a few seconds.
+    static let electionPatience = Duration.seconds(10)
+
     /// Sends an API request and gives its reply, or throws what the server refused it with.
+    ///
+    /// A cluster that has no leader yet takes nothing of what it refuses: it is asked again.
     public func request(_ verb: String, _ body: JSONValue? = nil, timeout: Duration? = nil) async throws -> JSONValue {
+        let deadline = ContinuousClock.now + Self.electionPatience
+        while true {
+            do {
+                return try await requestOnce(verb, body, timeout: timeout)
+            } catch let error as JetStreamError where error.isLeaderless && ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(250))
+            }
+        }
+    }
+
+    private func requestOnce(_ verb: String, _ body: JSONValue?, timeout: Duration?) async throws -> JSONValue {
         let subject = "\(apiPrefix).\(verb)"
         var payload = ByteBuffer()
         if let body { payload.writeBytes(try JSONEncoder().encode(body)) }

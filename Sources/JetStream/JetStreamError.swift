@@ -90,6 +90,9 @@ public struct JetStreamError: Error, Sendable {
         }
     }
 
+    /// Whether the cluster refused because its JetStream has no leader (10008, 10009).
+    var isLeaderless: Bool { serverCode == 10_008 || serverCode == 10_009 }
+
     private static func code(_ number: Int) -> Code {
         switch number {
         case 10_039, 10_076: .notEnabled

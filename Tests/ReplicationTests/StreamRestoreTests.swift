@@ -50,7 +50,19 @@ struct StreamRestoreTests {
         return chunks
     }
 
+    /// Uploads a snapshot, anew if this machine was too busy for the server's patience.
     private static func send(_ chunks: [[UInt8]], _ context: JetStreamContext) async throws -> StreamInfo {
+        for _ in 1...2 {
+            do {
+                return try await sendOnce(chunks, context)
+            } catch let error as JetStreamError where error.code == .interrupted {
+                continue
+            }
+        }
+        return try await sendOnce(chunks, context)
+    }
+
+    private static func sendOnce(_ chunks: [[UInt8]], _ context: JetStreamContext) async throws -> StreamInfo {
         let restore = try await context.restoreStream(configuration)
         do {
             for chunk in chunks { try await restore.send(chunk) }

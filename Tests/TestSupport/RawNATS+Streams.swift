@@ -20,6 +20,18 @@ extension RawNATS {
     /// Asks the JetStream API (`subject` without its prefix `$JS.API.`) and throws its error, if it answers with one.
     @discardableResult
     public func api(_ subject: String, _ json: String = "") throws -> [String: Any] {
+        let deadline = Date().addingTimeInterval(30)
+        while true {
+            do {
+                return try apiOnce(subject, json)
+            } catch RawNATSError.api(_, errorCode: 10_008, _) where Date() < deadline {
+                // The cluster elects a leader.
+                usleep(100_000)
+            }
+        }
+    }
+
+    private func apiOnce(_ subject: String, _ json: String) throws -> [String: Any] {
         let reply = try request("$JS.API." + subject, data: Array(json.utf8))
         guard let object = try JSONSerialization.jsonObject(with: Data(reply.data)) as? [String: Any] else {
             throw RawNATSError.malformed(reply.text)
