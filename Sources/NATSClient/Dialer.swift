@@ -52,16 +52,24 @@ struct Dialer: Sendable {
                 .connect(host: target.host, port: target.port)
                 .get()
         } catch {
-            throw NATSError(transport: error, server: server)
+            throw proxy.map { NATSError(proxy: $0, transport: error, server: server) }
+                ?? NATSError(transport: error, server: server)
         }
     }
 
     private static func proxyAddress(_ text: String) throws -> ServerAddress {
+        var bare = text[...]
+        for scheme in ["socks5://", "socks5h://", "socks://"] where bare.hasPrefix(scheme) {
+            bare = bare.dropFirst(scheme.count)
+        }
+        guard !bare.contains("@") else {
+            throw NATSError(
+                .invalidConfiguration,
+                cause: "a user is given for the SOCKS proxy, which is not supported",
+                hint: "Use a proxy that asks for none: socks5://host:1080."
+            )
+        }
         do {
-            var bare = text[...]
-            for scheme in ["socks5://", "socks5h://", "socks://"] where bare.hasPrefix(scheme) {
-                bare = bare.dropFirst(scheme.count)
-            }
             let address = try ServerAddress(String(bare))
             return ServerAddress(host: address.host, port: bare.contains(":") ? address.port : 1080)
         } catch {

@@ -2,6 +2,7 @@ import Foundation
 import NATSProtocol
 import NIOCore
 import NIOPosix
+import NIOSOCKS
 import NIOSSL
 
 extension NATSError {
@@ -122,8 +123,46 @@ extension NATSError {
             self.init(.unreachable, server: name, cause: "the server did not accept the connection in time")
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
             self.init(tls: error, server: name)
+        case let error as SOCKSError.ConnectionFailed:
+            self.init(.proxy, server: name, cause: "the SOCKS proxy \(Self.refusal(error.reply))")
+        case is SOCKSError.InvalidAuthenticationSelection, is SOCKSError.NoValidAuthenticationMethod:
+            self.init(
+                .proxy,
+                server: name,
+                cause: "the SOCKS proxy asks for a user and a password, which is not supported",
+                hint: "Use a proxy that asks for none."
+            )
+        case is SOCKSError.InvalidProtocolVersion, is SOCKSError.InvalidReservedByte, is SOCKSError.UnexpectedRead,
+            is SOCKSError.InvalidAddressType, is SOCKSError.InvalidClientState:
+            self.init(.proxy, server: name, cause: "what answers as SOCKS proxy does not speak SOCKS5")
         default:
             self.init(.disconnected, server: name, cause: "the connection failed: \(error)")
+        }
+    }
+
+    /// What a connect to a proxy that failed means.
+    init(proxy: ServerAddress, transport error: any Error, server: ServerAddress) {
+        let failure = NATSError(transport: error, server: server)
+        switch failure.code {
+        case .connectionRefused, .unreachable, .resolve:
+            self.init(
+                .proxy,
+                server: server.description,
+                cause: "the SOCKS proxy does not answer: \(failure.cause)",
+                hint: "Check the proxy's address, and that it runs."
+            )
+        default: self = failure
+        }
+    }
+
+    /// What a proxy says (RFC 1928, section 6).
+    private static func refusal(_ reply: SOCKSServerReply) -> String {
+        switch reply {
+        case .notAllowed: "does not allow the connection"
+        case .networkUnreachable: "cannot reach the server's network"
+        case .hostUnreachable, .ttlExpired: "cannot reach the server"
+        case .refused: "found nothing that listens there"
+        default: "could not connect (reply \(reply.value))"
         }
     }
 

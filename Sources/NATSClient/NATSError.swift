@@ -5,6 +5,7 @@ public struct NATSError: Error, Sendable, CustomStringConvertible {
         case connectionRefused
         case unreachable
         case resolve
+        case proxy
         case authorization
         case authenticationTimeout
         case authenticationExpired

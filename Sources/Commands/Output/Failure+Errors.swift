@@ -84,7 +84,7 @@ extension Failure {
 
     private static func status(_ code: NATSError.Code) -> RunStatus {
         switch code {
-        case .connectionRefused, .unreachable, .resolve, .authorization, .authenticationTimeout,
+        case .connectionRefused, .unreachable, .resolve, .proxy, .authorization, .authenticationTimeout,
             .authenticationExpired, .tls, .maximumConnections, .permissions, .noResponders, .timeout, .disconnected,
             .closed, .staleConnection, .protocolViolation, .serverError:
             .unreachable
@@ -97,6 +97,7 @@ extension Failure {
         switch code {
         case .connectionRefused, .unreachable, .resolve:
             "check --server, NATS_URL or the context, and that the server runs"
+        case .proxy: "check --socks-proxy, NATS_SOCKS_PROXY or the context, and the proxy's log"
         case .authorization: "check --user, --creds, --nkey or the context"
         case .authenticationTimeout, .timeout: "try again, or give more time with --timeout"
         case .authenticationExpired: "get new credentials"
