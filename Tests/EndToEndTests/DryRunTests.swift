@@ -4,9 +4,15 @@ import Testing
 
 @Suite("A dry run shows what would be done, and does nothing", .serialized)
 struct DryRunTests {
-    /// Every stream's configuration, state and creation, as the server lists them.
+    /// Every stream's configuration, state and creation, as the server lists them when nobody reads them any more.
     private func streams(_ rig: Rig) async throws -> String {
-        try await rig.server.withClient { client in
+        try await eventually("the backup's consumer to be gone") {
+            try await rig.server.withClient { client in
+                let list = try client.api("STREAM.LIST")["streams"] as? [[String: Any]] ?? []
+                return list.allSatisfy { ($0["state"] as? [String: Any])?["consumer_count"] as? Int == 0 }
+            }
+        }
+        return try await rig.server.withClient { client in
             let list = try client.api("STREAM.LIST")["streams"] as? [[String: Any]] ?? []
             let told = list.map { stream in stream.filter { ["config", "state", "created"].contains($0.key) } }
             return String(

@@ -4,7 +4,7 @@ import KVModel
 import Replication
 
 /// `cistern export`: an archive as text.
-struct ExportCommand: CisternCommand {
+struct ExportCommand: ReadingCommand {
     static let configuration = CommandConfiguration(
         commandName: "export",
         abstract: "Write what an archive holds as JSON Lines or CSV.",
@@ -51,17 +51,8 @@ struct ExportCommand: CisternCommand {
     @Option(help: "Which entries of a key: full (all archived), bucket (what the bucket held), latest.")
     var history = HistoryMode.full
 
-    @OptionGroup(title: "Bucket")
-    var incarnation: IncarnationOptions
-
-    @OptionGroup(title: "Point")
-    var point: PointOptions
-
-    @OptionGroup(title: "Encryption")
-    var keys: KeyOptions
-
-    @OptionGroup(title: "Output")
-    var output: OutputOptions
+    @OptionGroup
+    var reading: ReadingOptions
 
     func validate() throws {
         if all, point.point != .newest {

@@ -3,7 +3,7 @@ import ArgumentParser
 import KVModel
 
 /// `cistern get`: one value out of an archive.
-struct GetCommand: CisternCommand {
+struct GetCommand: ReadingCommand {
     static let configuration = CommandConfiguration(
         commandName: "get",
         abstract: "Write an archived value to standard output, byte for byte.",
@@ -23,17 +23,8 @@ struct GetCommand: CisternCommand {
     @Argument(help: "The key.")
     var key: String
 
-    @OptionGroup(title: "Bucket")
-    var incarnation: IncarnationOptions
-
-    @OptionGroup(title: "Point")
-    var point: PointOptions
-
-    @OptionGroup(title: "Encryption")
-    var keys: KeyOptions
-
-    @OptionGroup(title: "Output")
-    var output: OutputOptions
+    @OptionGroup
+    var reading: ReadingOptions
 
     func perform(_ console: Console) async throws -> RunStatus {
         let reader = try keys.reader(file, console)

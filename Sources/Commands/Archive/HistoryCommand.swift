@@ -3,7 +3,7 @@ import ArgumentParser
 import KVModel
 
 /// `cistern history`: every archived revision of a key.
-struct HistoryCommand: CisternCommand {
+struct HistoryCommand: ReadingCommand {
     static let configuration = CommandConfiguration(
         commandName: "history",
         abstract: "Show every archived revision of a key.",
@@ -25,17 +25,8 @@ struct HistoryCommand: CisternCommand {
     @Argument(help: "The key.")
     var key: String
 
-    @OptionGroup(title: "Bucket")
-    var incarnation: IncarnationOptions
-
-    @OptionGroup(title: "Point")
-    var point: PointOptions
-
-    @OptionGroup(title: "Encryption")
-    var keys: KeyOptions
-
-    @OptionGroup(title: "Output")
-    var output: OutputOptions
+    @OptionGroup
+    var reading: ReadingOptions
 
     func perform(_ console: Console) async throws -> RunStatus {
         let reader = try keys.reader(file, console)

@@ -3,7 +3,7 @@ import ArgumentParser
 import KVModel
 
 /// `cistern keys`: the keys that a bucket held at a point.
-struct KeysCommand: CisternCommand {
+struct KeysCommand: ReadingCommand {
     static let configuration = CommandConfiguration(
         commandName: "keys",
         abstract: "List the keys that an archived bucket held at a point.",
@@ -28,17 +28,8 @@ struct KeysCommand: CisternCommand {
     @Flag(help: "List keys as well that were deleted and of which the bucket still held the marker.")
     var deleted = false
 
-    @OptionGroup(title: "Bucket")
-    var incarnation: IncarnationOptions
-
-    @OptionGroup(title: "Point")
-    var point: PointOptions
-
-    @OptionGroup(title: "Encryption")
-    var keys: KeyOptions
-
-    @OptionGroup(title: "Output")
-    var output: OutputOptions
+    @OptionGroup
+    var reading: ReadingOptions
 
     func perform(_ console: Console) async throws -> RunStatus {
         let reader = try keys.reader(file, console)

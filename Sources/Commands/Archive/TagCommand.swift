@@ -3,7 +3,7 @@ import ArgumentParser
 import KVModel
 
 /// `cistern tag`: names for revisions.
-struct TagCommand: CisternCommand {
+struct TagCommand: ReadingCommand {
     static let configuration = CommandConfiguration(
         commandName: "tag",
         abstract: "Give a revision a name, take one away, or list the names.",
@@ -31,17 +31,8 @@ struct TagCommand: CisternCommand {
     @Flag(help: "Take the name away.")
     var delete = false
 
-    @OptionGroup(title: "Bucket")
-    var incarnation: IncarnationOptions
-
-    @OptionGroup(title: "Point")
-    var point: PointOptions
-
-    @OptionGroup(title: "Encryption")
-    var keys: KeyOptions
-
-    @OptionGroup(title: "Output")
-    var output: OutputOptions
+    @OptionGroup
+    var reading: ReadingOptions
 
     func validate() throws {
         if name?.isEmpty == true { throw ValidationError("A tag needs a name.") }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import KVModel
 import KeyValue
 
 /// `cistern kv del`: a marker in place of a key's value.
@@ -16,29 +15,17 @@ struct BucketDeleteCommand: CisternCommand {
     )
 
     @OptionGroup
-    var arguments: BucketArguments
+    var removal: KeyRemoval
 
-    @Argument(help: "The key.")
-    var key: String
-
-    @Flag(name: .shortAndLong, help: "Do not ask.")
-    var force = false
-
-    @OptionGroup(title: "Output")
-    var output: OutputOptions
+    var output: OutputOptions { removal.output }
 
     func perform(_ console: Console) async throws -> RunStatus {
-        try await arguments.withBucket(console) { bucket in
-            if !force, console.canAsk, try !console.confirm("Delete key \(bucket.name) > \(key)?") {
-                throw CommandError(.declined, text: "key \(key) was not deleted")
-            }
-            let revision = try await bucket.delete(Key(key))
-            if console.isJSON {
-                try console.document(
-                    WriteDocument(bucket: bucket.name.rawValue, key: key, operation: "delete", revision: revision)
-                )
-            }
-            return .done
-        }
+        try await removal.perform(
+            console,
+            question: { "Delete key \($0)?" },
+            refusal: "deleted",
+            operation: "delete",
+            remove: { try await $0.delete($1) }
+        )
     }
 }

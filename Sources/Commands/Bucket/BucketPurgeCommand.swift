@@ -1,5 +1,4 @@
 import ArgumentParser
-import KVModel
 import KeyValue
 
 /// `cistern kv purge`: a key and its history.
@@ -16,29 +15,17 @@ struct BucketPurgeCommand: CisternCommand {
     )
 
     @OptionGroup
-    var arguments: BucketArguments
+    var removal: KeyRemoval
 
-    @Argument(help: "The key.")
-    var key: String
-
-    @Flag(name: .shortAndLong, help: "Do not ask.")
-    var force = false
-
-    @OptionGroup(title: "Output")
-    var output: OutputOptions
+    var output: OutputOptions { removal.output }
 
     func perform(_ console: Console) async throws -> RunStatus {
-        try await arguments.withBucket(console) { bucket in
-            if !force, console.canAsk, try !console.confirm("Purge key \(bucket.name) > \(key) and its history?") {
-                throw CommandError(.declined, text: "key \(key) was not purged")
-            }
-            let revision = try await bucket.purge(Key(key))
-            if console.isJSON {
-                try console.document(
-                    WriteDocument(bucket: bucket.name.rawValue, key: key, operation: "purge", revision: revision)
-                )
-            }
-            return .done
-        }
+        try await removal.perform(
+            console,
+            question: { "Purge key \($0) and its history?" },
+            refusal: "purged",
+            operation: "purge",
+            remove: { try await $0.purge($1) }
+        )
     }
 }
