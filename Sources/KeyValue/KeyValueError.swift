@@ -16,6 +16,8 @@ public struct KeyValueError: Error, Sendable {
         case wrongRevision
         /// This server's version cannot do it.
         case unsupported
+        /// The server holds entries that it does not send.
+        case stalled
     }
 
     /// What went wrong.
@@ -49,6 +51,7 @@ extension KeyValueError: CustomStringConvertible {
         case .keyExists: return "\(key) in \(bucket) exists already"
         case .wrongRevision: return "\(key) in \(bucket) was changed by somebody else\(detail)"
         case .unsupported: return "\(bucket): \(text ?? "the server cannot do this")"
+        case .stalled: return "\(bucket): the server does not send what it holds after revision \(text ?? "0")"
         }
     }
 
@@ -61,6 +64,7 @@ extension KeyValueError: CustomStringConvertible {
         case .keyExists: "use put to overwrite it"
         case .wrongRevision: "read it again and retry"
         case .unsupported: "use a newer server or leave it out"
+        case .stalled: "run it again; if that does not help, look into the log of the stream's leader"
         }
     }
 

@@ -75,48 +75,15 @@ public struct LiveComparison: Sendable {
         options.patterns = patterns
         // Of a bucket that was captured in part, the archive knows nothing of other keys.
         let captured = mapping.isIdentity && !filter.isEmpty ? incarnation.filter : []
-        let watch = try await bucket.watch(options)
-        do {
-            let last = bucket.info.state.lastSequence
-            var read: Revision = 0
-            var isCaughtUp = await watch.initiallyPending == 0
-            // Reading ends where the bucket ended when it was opened: a busy bucket has no other end. What a consumer
-            // has pending is not enough to know it: in a cluster it may sit where entries are still to come.
-            while read < last {
-                if isCaughtUp, try await isEnd(of: bucket, patterns, at: last, after: read) { break }
-                guard let batch = try await watch.next(timeout: .seconds(30)) else { break }
-                try batch.forEachEntry { entry in
-                    guard captured.isEmpty || captured.contains(where: { $0.matches(entry.key) }) else { return }
-                    try merge.take(entry)
-                }
-                progress(merge.report.equal)
-                read = batch.lastRevision
-                isCaughtUp = batch.isCaughtUp
+        // Reading ends where the bucket ended when it was opened: a busy bucket has no other end.
+        try await bucket.read(options, through: bucket.info.state.lastSequence) { batch in
+            try batch.forEachEntry { entry in
+                guard captured.isEmpty || captured.contains(where: { $0.matches(entry.key) }) else { return }
+                try merge.take(entry)
             }
-        } catch {
-            await watch.stop()
-            throw error
+            progress(merge.report.equal)
         }
-        await watch.stop()
         return try merge.finish()
-    }
-
-    /// Whether the bucket holds nothing that is asked for after a revision, up to its last.
-    private func isEnd(
-        of bucket: Bucket,
-        _ patterns: [KeyPattern],
-        at last: Revision,
-        after revision: Revision
-    ) async throws -> Bool {
-        for pattern in patterns {
-            let next = try await bucket.context.message(
-                bucket.name.streamName,
-                from: revision + 1,
-                subject: bucket.subjectPrefix + pattern.description
-            )
-            if let next, next.sequence <= last { return false }
-        }
-        return true
     }
 }
 

@@ -91,44 +91,10 @@ struct RemovalSearch {
         if !incarnation.filter.isEmpty { options.patterns = incarnation.filter }
         options.patience = patience
         options.created = bucket.info.created
-        let watch = try await bucket.watch(options)
-        do {
-            var read: Revision = 0
-            var isCaughtUp = await watch.initiallyPending == 0
-            // What a consumer has pending is an estimate: what was not read because of it would pass for missing.
-            while read < state.revision {
-                if isCaughtUp, try await isEnd(after: read, at: state.revision) { break }
-                guard let batch = try await watch.next(timeout: .seconds(30)) else {
-                    throw ReplicationError(
-                        .sourceDiverged,
-                        bucket: bucket.name.rawValue,
-                        text: "its server does not send what it holds after revision \(read)",
-                        hint: "run the backup again; nothing was recorded"
-                    )
-                }
-                try batch.forEachEntry { try merge.take($0.revision) }
-                read = max(read, batch.lastRevision)
-                isCaughtUp = batch.isCaughtUp
-            }
-        } catch {
-            await watch.stop()
-            throw error
+        try await bucket.read(options, through: state.revision) { batch in
+            try batch.forEachEntry { try merge.take($0.revision) }
         }
-        await watch.stop()
         return try merge.finish()
-    }
-
-    /// Whether the bucket holds nothing of what is captured after a revision, up to another one.
-    private func isEnd(after revision: Revision, at last: Revision) async throws -> Bool {
-        for pattern in incarnation.filter.isEmpty ? [.all] : incarnation.filter {
-            let next = try await bucket.context.message(
-                bucket.name.streamName,
-                from: revision + 1,
-                subject: bucket.subjectPrefix + pattern.description
-            )
-            if let next, next.sequence <= last { return false }
-        }
-        return true
     }
 
     /// Those of the surplus revisions that a state does not hold which had its entries expire a little later: servers
@@ -155,7 +121,11 @@ struct RemovalSearch {
         var cursor = state.makeRevisionCursor()
         var next = 0
         while let revision = try cursor.next() {
-            while next < missing.count, missing[next].upperBound < revision { next += 1 }
+            while next < missing.count, missing[next].upperBound < revision {
+                // Between two ranges something is there, expected or not.
+                confirmed.close()
+                next += 1
+            }
             if next < missing.count, missing[next].contains(revision) {
                 confirmed.add(revision)
             } else {

@@ -46,7 +46,7 @@ struct FailureTests {
         "A bucket's errors have their exit codes",
         arguments: [
             (KeyValueError.Code.bucketNotFound, RunStatus.failed), (.bucketExists, .exists), (.invalidKey, .usage),
-            (.keyExists, .exists), (.wrongRevision, .failed), (.unsupported, .failed),
+            (.keyExists, .exists), (.wrongRevision, .failed), (.unsupported, .failed), (.stalled, .failed),
         ]
     )
     func keyValue(code: KeyValueError.Code, status: RunStatus) {

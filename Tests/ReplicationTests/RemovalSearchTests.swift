@@ -75,13 +75,37 @@ struct RemovalSearchTests {
             #expect(report.removals == 1)
             #expect(!report.isUnexplained)
             let state = try #require(report.state)
-            var cursor = state.makeRevisionCursor()
-            var held: [Revision] = []
-            while let revision = try cursor.next() { held.append(revision) }
-            #expect(held == [1, 3])
+            #expect(try Self.revisions(of: state) == [1, 3])
             // The point before is still what was held there.
             let before = try writer.reader().state(of: state.incarnation.id, at: 2)
             #expect(before.entries == 2)
+            try writer.close()
+        }
+    }
+    private static func revisions(of state: BucketState) throws -> [Revision] {
+        var cursor = state.makeRevisionCursor()
+        var held: [Revision] = []
+        while let revision = try cursor.next() { held.append(revision) }
+        return held
+    }
+
+    @Test("What is there between two that vanished stays", arguments: ServerBinary.all, storages)
+    func between(binary: ServerBinary, storage: String) async throws {
+        try await Self.withSource(binary, storage: storage, history: 2) { server, source, path in
+            try await server.withClient { client in
+                for key in ["b", "a", "a"] { _ = try client.put("src", key, "value") }
+            }
+            let writer = try ArchiveWriter.open(path: path, createIfMissing: true)
+            _ = try await Capture(source, into: writer).run()
+            // Of three entries of `a`, the first would have gone, had the second not vanished.
+            try await server.withClient { client in
+                for sequence in [UInt64(1), 3] { try client.deleteMessage("KV_src", seq: sequence) }
+                _ = try client.put("src", "a", "another value")
+            }
+            let report = try await Capture(try await source.refreshed(), into: writer).run()
+            #expect(!report.isUnexplained)
+            let held = try Self.revisions(of: try #require(report.state))
+            #expect(held == [2, 4], "\(report)")
             try writer.close()
         }
     }

@@ -138,7 +138,7 @@ extension Failure {
         switch code {
         case .bucketExists, .keyExists: .exists
         case .invalidKey: .usage
-        case .bucketNotFound, .wrongRevision, .unsupported: .failed
+        case .bucketNotFound, .wrongRevision, .unsupported, .stalled: .failed
         }
     }
 
