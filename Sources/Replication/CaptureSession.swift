@@ -131,6 +131,7 @@ struct CaptureSession {
             if isCaughtUp {
                 switch try await probe() {
                 case .consistent:
+                    probingSince = nil
                     if try await account() { return .complete }
                     continue
                 case .unreachable: probingSince = nil
