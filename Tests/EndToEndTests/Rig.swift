@@ -117,6 +117,14 @@ struct Report: @unchecked Sendable {
         )
     }
 
+    func real(_ name: String, _ location: SourceLocation = #_sourceLocation) throws -> Double {
+        try #require(
+            (fields[name] as? NSNumber)?.doubleValue,
+            "no number \(name) in \(fields)",
+            sourceLocation: location
+        )
+    }
+
     func text(_ name: String, _ location: SourceLocation = #_sourceLocation) throws -> String {
         try #require(fields[name] as? String, "no text \(name) in \(fields)", sourceLocation: location)
     }
