@@ -37,6 +37,8 @@ public struct RestoreOptions: Sendable {
     public var intoExisting = false
     /// Whether to delete a bucket that exists first.
     public var replaces = false
+    /// Whether to keep other writers from a bucket that is made by replay until it is whole (servers from 2.10 on).
+    public var fencesReplay = false
     /// How many bytes a second to write; nil for no limit.
     public var bytesPerSecond: UInt64?
     /// Whether to compare what was written with the archive.

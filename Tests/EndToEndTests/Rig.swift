@@ -10,7 +10,12 @@ struct Rig {
     let folder: TemporaryDirectory
 
     init(_ binary: ServerBinary? = nil, options: ServerProcess.Options = .init()) async throws {
-        server = try await ServerProcess.start(binary, options: options)
+        try self.init(on: try await ServerProcess.start(binary, options: options))
+    }
+
+    /// Stands on a server that is there.
+    init(on server: ServerProcess) throws {
+        self.server = server
         folder = try TemporaryDirectory("rig")
     }
 

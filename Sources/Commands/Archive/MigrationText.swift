@@ -20,6 +20,12 @@ enum MigrationText {
                     ? "none" : "\(NumberText.count(plan.consumers)), watchers among them: they end with the old bucket"
             )
         }
+        if plan.admitsWriters {
+            fields.add(
+                "Writers",
+                "keep them away: servers before 2.10 let them into the new bucket before it is whole, which stops this"
+            )
+        }
         if !plan.dependents.isEmpty {
             fields.add("Read by", "\(plan.dependents.joined(separator: ", ")) (mirrors or sources)")
         }

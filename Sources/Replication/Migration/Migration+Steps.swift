@@ -70,37 +70,6 @@ extension Migration {
         }
     }
 
-    /// Makes a stream of the new configuration under another name: what the server, the account or the cluster does
-    /// not take is found before anything is fenced.
-    private func tryConfiguration(_ state: MigrationState) async throws {
-        let stream = "CISTERN_TRIAL_\(state.token)"
-        var trial = state.new
-        trial["name"] = .string(stream)
-        trial["subjects"] = [.string("cistern.trial.\(state.token)")]
-        // These would bring messages of others, or send them on.
-        for field in ["mirror", "sources", "republish", "subject_transform"] { trial[field] = nil }
-        try await removeTrial(state)
-        do {
-            _ = try await buckets.context.createStream(trial)
-        } catch let error as JetStreamError where !error.isTransient && error.code != .unavailable {
-            throw ReplicationError(
-                .targetRefuses,
-                bucket: name.rawValue,
-                text: "the server does not take the new configuration: \(error.text)",
-                hint: "nothing was changed; give other settings"
-            )
-        }
-        try await removeTrial(state)
-    }
-
-    private func removeTrial(_ state: MigrationState) async throws {
-        do {
-            try await buckets.context.deleteStream("CISTERN_TRIAL_\(state.token)")
-        } catch let error as JetStreamError where error.code == .streamNotFound {
-            // There was none.
-        }
-    }
-
     private func fence(_ state: MigrationState) async throws {
         let fence = BucketFence(bucket: name, token: state.token)
         let fenced = fence.fenced(BucketConfiguration(stream: state.old))
@@ -120,6 +89,7 @@ extension Migration {
                 hint: "begin anew"
             )
         }
+        try await refuseWhatCame(state, incarnation, at: final)
         let tags = try writer.reader().tags(of: incarnation.id)
         if !tags.contains(where: { $0.name == state.tag }) {
             try writer.tag(state.tag, incarnation.id, revision: final, at: .wallClock())
@@ -184,15 +154,28 @@ extension Migration {
                 hint: "run verify on the archive"
             )
         }
+        let engine = try restoration(incarnation, to: revision, settings: settings)
+        let prepared = try await patiently { try await engine.prepare() }
+        return try await engine.run(prepared)
+    }
+
+    private func restoration(
+        _ incarnation: Incarnation,
+        to revision: Revision,
+        settings: [String],
+        replaces: Bool = false
+    ) throws -> Restore {
         var restore = RestoreOptions()
         restore.bucket = name
         restore.cluster = incarnation.cluster
         restore.created = incarnation.created
         restore.point = .revision(revision)
         restore.settings = settings
+        restore.replaces = replaces
+        restore.fencesReplay = true
         restore.patience = options.patience
         let progress = progress
-        let engine = Restore(from: try writer.reader(), to: buckets, options: restore) { seen in
+        return Restore(from: try writer.reader(), to: buckets, options: restore) { seen in
             progress(
                 MigrationProgress(
                     activity: seen.phase == .writing ? .writing : .verifying,
@@ -201,8 +184,25 @@ extension Migration {
                 )
             )
         }
+    }
+
+    /// What came after the plan was made may not go with it.
+    private func refuseWhatCame(
+        _ state: MigrationState,
+        _ incarnation: Incarnation,
+        at revision: Revision
+    ) async throws {
+        let engine = try restoration(incarnation, to: revision, settings: state.settings, replaces: true)
         let prepared = try await patiently { try await engine.prepare() }
-        return try await engine.run(prepared)
+        try engine.refuseOversized(prepared)
+        guard prepared.choice.isExact == state.isExact else {
+            throw ReplicationError(
+                .targetRefuses,
+                bucket: name.rawValue,
+                text: "entries that came meanwhile do not go with the plan: now \(prepared.choice.reason)",
+                hint: "look at the plan again"
+            )
+        }
     }
 
     private func unfence(_ state: MigrationState) async throws {
@@ -258,7 +258,7 @@ extension Migration {
     }
 
     /// Asks again where a server that is restarted, or a cluster that looks for a leader, did not answer.
-    private func patiently<Result: Sendable>(_ work: () async throws -> Result) async throws -> Result {
+    func patiently<Result: Sendable>(_ work: () async throws -> Result) async throws -> Result {
         let clock = ContinuousClock()
         let deadline = clock.now.advanced(by: options.patience)
         while true {

@@ -76,6 +76,7 @@ public struct Migration: Sendable {
         let engine = Restore(from: reader, to: buckets, options: restore)
         let prepared = try await engine.prepare()
         let settings = try engine.settingsPlan(prepared, target: .itself)
+        try refuseOrigins(new, settings.method)
         return MigrationPlan(
             bucket: name,
             incarnation: incarnation,
@@ -83,7 +84,10 @@ public struct Migration: Sendable {
             new: new,
             settings: settings,
             consumers: Int(clamping: bucket.info.reply["state"]?["consumer_count"]?.unsigned ?? 0),
-            dependents: try await dependents()
+            dependents: try await dependents(),
+            isStaged: prepared.choice.way == .promotedMirror,
+            storedBytes: prepared.census.storedBytes(in: new.storage),
+            admitsWriters: settings.method == .replay && !buckets.context.serverIsAtLeast(2, 10)
         )
     }
 
@@ -123,6 +127,17 @@ public struct Migration: Sendable {
         )
     }
 
+    /// Entries of others must not come in while the bucket is made anew, and a mirror takes none of ours.
+    private func refuseOrigins(_ new: BucketConfiguration, _ method: SettingsPlan.Method) throws {
+        guard method != .update, new.isMirror || new.stream["sources"]?.array?.isEmpty == false else { return }
+        throw ReplicationError(
+            .unsupported,
+            bucket: name.rawValue,
+            text: "it cannot be migrated to a bucket that other streams write to",
+            hint: "leave mirror and sources out; sources can be given to it afterwards"
+        )
+    }
+
     /// The streams that read from the bucket.
     private func dependents() async throws -> [String] {
         let stream = name.streamName
@@ -146,7 +161,15 @@ public struct Migration: Sendable {
                 hint: "nothing was changed; allow a longer pause, or migrate when the bucket is smaller"
             )
         }
-        let state = MigrationState(plan.old, plan.new, settings: options.settings, at: .wallClock())
+        if let loss = plan.settings.losses.first(where: { $0.effect == .refused }) {
+            throw ReplicationError(
+                .targetRefuses,
+                bucket: name.rawValue,
+                text: "\(loss.part.entries) entries do not go with the new \(loss.field)",
+                hint: "nothing was changed; allow larger ones"
+            )
+        }
+        let state = MigrationState(plan, settings: options.settings)
         return try await run(from: .trial, state, plan.incarnation)
     }
 

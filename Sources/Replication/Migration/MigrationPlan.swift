@@ -17,6 +17,12 @@ public struct MigrationPlan: Sendable {
     public var consumers: Int
     /// Streams that mirror the bucket or have it as a source.
     public var dependents: [String]
+    /// Whether entries come into memory by way of a stream in file storage.
+    public var isStaged: Bool
+    /// What the entries will take in the bucket's storage.
+    public var storedBytes: UInt64
+    /// Whether the new bucket takes writes before it is whole: a replay on servers that cannot keep them out.
+    public var admitsWriters: Bool
 }
 
 /// How far a migration has come.

@@ -11,6 +11,8 @@ struct MigrationDocument: Encodable, Sendable {
     var consumers: Int?
     /// Streams that mirror the bucket or have it as a source.
     var dependents: [String]?
+    /// Whether the new bucket takes writes before it is whole, which would stop the migration.
+    var admitsWriters: Bool?
     /// For how long writers were kept out.
     var pauseSeconds: Double?
     var finalRevision: Revision?
@@ -24,6 +26,7 @@ struct MigrationDocument: Encodable, Sendable {
         self.plan = SettingsPlanDocument(plan.settings)
         consumers = plan.consumers
         dependents = plan.dependents
+        admitsWriters = plan.admitsWriters
     }
 
     /// What was done.
