@@ -114,7 +114,9 @@ struct MigrationFaultTests {
             } else {
                 #expect((result.code == 0) == (outcome == "done"), "\(event): \(result)")
             }
-            print("\(rig.server.binary) \(event), \(replicas): exit code \(result.code), \(outcome ?? "-")")
+            print(
+                "\(rig.server.binary) \(event), \(replicas): exit code \(result.code), \(outcome ?? "-") \(result.errorText)"
+            )
             let new = old.replacing(#""storage":"file""#, with: #""storage":"memory""#)
                 .replacing("\"num_replicas\":\(replicas.before)", with: "\"num_replicas\":\(replicas.after)")
             #expect(try await configuration() == (outcome == "done" ? new : old), "\(event): \(result)")

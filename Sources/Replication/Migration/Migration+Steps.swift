@@ -141,84 +141,9 @@ extension Migration {
         }
     }
 
-    private func restore(
-        _ state: MigrationState,
-        _ incarnation: Incarnation,
-        settings: [String]
-    ) async throws -> RestoreReport {
-        guard let revision = state.finalRevision else {
-            throw ReplicationError(
-                .nothingToRestore,
-                bucket: name.rawValue,
-                text: "its journal names no final revision",
-                hint: "run verify on the archive"
-            )
-        }
-        let engine = try restoration(incarnation, to: revision, settings: settings)
-        let prepared = try await patiently { try await engine.prepare() }
-        return try await engine.run(prepared)
-    }
-
-    private func restoration(
-        _ incarnation: Incarnation,
-        to revision: Revision,
-        settings: [String],
-        replaces: Bool = false
-    ) throws -> Restore {
-        var restore = RestoreOptions()
-        restore.bucket = name
-        restore.cluster = incarnation.cluster
-        restore.created = incarnation.created
-        restore.point = .revision(revision)
-        restore.settings = settings
-        restore.replaces = replaces
-        restore.fencesReplay = true
-        restore.patience = options.patience
-        let progress = progress
-        return Restore(from: try writer.reader(), to: buckets, options: restore) { seen in
-            progress(
-                MigrationProgress(
-                    activity: seen.phase == .writing ? .writing : .verifying,
-                    entries: seen.entries,
-                    total: seen.total
-                )
-            )
-        }
-    }
-
-    /// What came after the plan was made may not go with it.
-    private func refuseWhatCame(
-        _ state: MigrationState,
-        _ incarnation: Incarnation,
-        at revision: Revision
-    ) async throws {
-        let engine = try restoration(incarnation, to: revision, settings: state.settings, replaces: true)
-        let prepared = try await patiently { try await engine.prepare() }
-        try engine.refuseOversized(prepared)
-        guard prepared.choice.isExact == state.isExact else {
-            throw ReplicationError(
-                .targetRefuses,
-                bucket: name.rawValue,
-                text: "entries that came meanwhile do not go with the plan: now \(prepared.choice.reason)",
-                hint: "look at the plan again"
-            )
-        }
-    }
-
     private func unfence(_ state: MigrationState) async throws {
         _ = try await patiently { try await buckets.update(BucketConfiguration(stream: state.old)) }
-        try await removeTrial(state)
-    }
-
-    /// Removes what a restore has begun: it may have the new settings.
-    private func removeUnfinished() async throws {
-        do {
-            let bucket = try await buckets.bucket(name)
-            guard RestoreMarker(bucket.configuration) != nil else { return }
-            try await buckets.delete(name)
-        } catch let error as KeyValueError where error.code == .bucketNotFound {
-            // Nothing was begun.
-        }
+        try await patiently { try await removeTrial(state) }
     }
 
     /// Whether what fails here is undone at once: the bucket is still there.

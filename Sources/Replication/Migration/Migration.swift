@@ -175,12 +175,18 @@ public struct Migration: Sendable {
 
     /// Goes on with a migration that was interrupted.
     public func resume(_ migration: JournaledMigration) async throws -> MigrationReport {
-        try await go(MigrationDecision.resume(after: migration.step, seeing: sight(migration.state)), migration)
+        try await go(
+            MigrationDecision.resume(after: migration.step, seeing: patiently { try await sight(migration.state) }),
+            migration
+        )
     }
 
     /// Brings back what a migration that was interrupted found.
     public func rollBack(_ migration: JournaledMigration) async throws -> MigrationReport {
-        try await go(MigrationDecision.rollBack(after: migration.step, seeing: sight(migration.state)), migration)
+        try await go(
+            MigrationDecision.rollBack(after: migration.step, seeing: patiently { try await sight(migration.state) }),
+            migration
+        )
     }
 
     private func go(_ decision: MigrationDecision, _ migration: JournaledMigration) async throws -> MigrationReport {
@@ -199,10 +205,17 @@ public struct Migration: Sendable {
 
     /// Whether the open bucket is what the migration made; then that is written down.
     private func confirm(_ end: MigrationStep, _ migration: JournaledMigration) async throws -> MigrationReport {
+        try await refuseOthers(migration.state, migration.incarnation)
+        try journal(end, migration.state, migration.incarnation)
+        return MigrationReport(bucket: name, outcome: end == .done ? .migrated : .rolledBack)
+    }
+
+    /// Throws if the open bucket is not what the migration made of it.
+    func refuseOthers(_ migration: MigrationState, _ incarnation: Incarnation) async throws {
         let reader = try writer.reader()
-        let revision = migration.state.finalRevision ?? 0
-        let state = try reader.state(of: migration.incarnation.id, at: revision)
-        let found = try await LiveComparison(try await buckets.bucket(name), migration.incarnation)
+        let revision = migration.finalRevision ?? 0
+        let state = try reader.state(of: incarnation.id, at: revision)
+        let found = try await LiveComparison(try await patiently { try await buckets.bucket(name) }, incarnation)
             .run(state, at: revision) { _ in }
         guard found.isEqual else {
             throw ReplicationError(
@@ -210,14 +223,12 @@ public struct Migration: Sendable {
                 bucket: name.rawValue,
                 text: "it is not what the migration made: \(found.summary)",
                 hint: "somebody made it anew, or wrote to it; the archive holds the old one under the tag "
-                    + migration.state.tag
+                    + migration.tag
             )
         }
-        try journal(end, migration.state, migration.incarnation)
-        return MigrationReport(bucket: name, outcome: end == .done ? .migrated : .rolledBack)
     }
 
-    private func sight(_ state: MigrationState) async throws -> MigrationSight {
+    func sight(_ state: MigrationState) async throws -> MigrationSight {
         do {
             let configuration = try await buckets.bucket(name).configuration
             if RestoreMarker(configuration) != nil { return .unfinished }
