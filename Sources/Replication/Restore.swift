@@ -282,7 +282,7 @@ public struct Restore: Sendable {
 
     private func openTarget(_ prepared: Prepared) async throws -> Bucket {
         let plan = prepared.plan
-        let isFenced = (options.fencesReplay || plan.action == .replace) && buckets.context.serverIsAtLeast(2, 10)
+        let isFenced = (options.isPartOfMigration || plan.action == .replace) && buckets.context.serverIsAtLeast(2, 10)
         let wanted = isFenced ? RestoreFence.fencedForReplay(plan.configuration, plan.bucket) : plan.configuration
         let marked = prepared.marker.mark(wanted, hasMetadata: hasMetadata)
         switch plan.action {

@@ -56,7 +56,7 @@ extension Migration {
         restore.point = .revision(revision)
         restore.settings = settings
         restore.replaces = replaces
-        restore.fencesReplay = true
+        restore.isPartOfMigration = true
         restore.patience = options.patience
         let progress = progress
         return Restore(from: try writer.reader(), to: buckets, options: restore) { seen in
