@@ -11,7 +11,7 @@ struct MigrationTests {
     func migrates(binary: ServerBinary) async throws {
         let rig = try await Rig(binary)
         defer { rig.close() }
-        try await rig.createBucket("b", history: 64)
+        try await rig.createBucket("b", history: 64, more: #""deny_delete":false"#)
         var generator = BucketGenerator(entries: 1500, seed: 21)
         generator.largeValues = 1
         let fixed = generator
@@ -30,6 +30,15 @@ struct MigrationTests {
         let after = try await rig.messages("b")
         if binary.isAtLeast("2.12") {
             #expect(after == before, "in memory, exact from 2.12 on")
+            // Whoever read a revision before the migration may expect it after.
+            let (known, last) = (try #require(before.last), try await rig.lastSequence("b"))
+            let next = try await rig.server.withClient { client in
+                let expectation = RawHeader("Nats-Expected-Last-Subject-Sequence", "\(known.seq)")
+                let put = RawPut(key: known.key(in: "b"), headers: [expectation], value: [1])
+                return try client.putMany("b", [put])
+            }
+            #expect(next == last + 1)
+            try await rig.server.withClient { try $0.deleteMessage("KV_b", seq: next) }
         } else {
             #expect(after.map(\.subject) == before.map(\.subject))
             #expect(after.map(\.data) == before.map(\.data))
