@@ -45,6 +45,12 @@ enum MigrationText {
             if let tag = report.tag, let revision = report.finalRevision {
                 lines.append("  the archive holds the old bucket at revision \(revision), tagged \(tag)")
             }
+            if let strays = report.strays {
+                lines.append(
+                    "  others wrote into the bucket before it was whole: the archive holds that as its life of "
+                        + strays.created
+                )
+            }
             if let restore = report.restore { lines += RestoreText.lines(restore).map { "  " + $0 } }
             return lines
         }

@@ -90,13 +90,35 @@ extension Migration {
     }
 
     /// Removes what a restore has begun: it may have the new settings.
-    func removeUnfinished() async throws {
+    ///
+    /// What others have written there, where a server could not keep them out, is captured first, as a life of its own.
+    func removeUnfinished(_ state: MigrationState, _ incarnation: Incarnation) async throws -> Incarnation? {
         do {
             let bucket = try await patiently { try await buckets.bucket(name) }
-            guard RestoreMarker(bucket.configuration) != nil else { return }
+            guard RestoreMarker(bucket.configuration) != nil else { return nil }
+            let strays =
+                try await holdsStrays(bucket, state, incarnation)
+                ? try await capture(bucket, records: true).incarnation : nil
             try await patiently { try await buckets.delete(name) }
+            return strays
         } catch let error as KeyValueError where error.code == .bucketNotFound {
-            // Nothing was begun.
+            // Nothing was begun, or the answer to the request was lost.
+            return nil
         }
+    }
+
+    /// Whether somebody else wrote into a bucket while it was filled by replay.
+    private func holdsStrays(
+        _ bucket: Bucket,
+        _ state: MigrationState,
+        _ incarnation: Incarnation
+    ) async throws -> Bool {
+        guard let revision = state.finalRevision,
+            bucket.configuration.stream["subjects"]?.array == [.string(name.subjectPrefix + ">")]
+        else { return false }
+        let archived = try writer.reader().state(of: incarnation.id, at: revision)
+        let found = try await LiveComparison(bucket, incarnation, patience: options.patience, basis: .names)
+            .run(archived, at: revision)
+        return found.newer > 0 || found.examples.contains { $0.kind == .unexpected }
     }
 }

@@ -62,7 +62,7 @@ extension Migration {
             try await unfence(state)
             return .rolledBack
         case .returning:
-            try await removeUnfinished()
+            report.strays = try await removeUnfinished(state, incarnation)
             report.restore = try await restore(state, incarnation, settings: [])
             return .rolledBack
         case .done, .rolledBack:
@@ -110,7 +110,11 @@ extension Migration {
             progress(MigrationProgress(activity: .capture, entries: seen.entries))
         }.run()
         guard report.outcome == .complete,
-            let incarnation = try writer.latestIncarnation(cluster: report.cluster, bucket: name)
+            let incarnation = try writer.reader().incarnations().first(where: { incarnation in
+                // Not the newest: a restore may have brought an older life back.
+                incarnation.cluster == report.cluster && incarnation.bucket == name
+                    && incarnation.created == report.created
+            })
         else {
             try Task.checkCancellation()
             throw ReplicationError(

@@ -71,6 +71,8 @@ public struct MigrationReport: Sendable {
     public var tag: String?
     /// For how long writers were kept out; nil where they were not, or by an earlier run.
     public var pause: Duration?
+    /// The life in which the archive holds what others wrote into the bucket before it was whole; nil if nobody did.
+    public var strays: Incarnation?
     /// What the restore did; nil if there was none.
     public var restore: RestoreReport?
 }

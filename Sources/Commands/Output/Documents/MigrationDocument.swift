@@ -1,3 +1,4 @@
+import Archive
 import KVModel
 import Replication
 
@@ -17,6 +18,8 @@ struct MigrationDocument: Encodable, Sendable {
     var pauseSeconds: Double?
     var finalRevision: Revision?
     var tag: String?
+    /// When the life was created in which the archive holds what others wrote into the bucket before it was whole.
+    var strays: String?
     var restore: RestoreDocument?
 
     /// What would be done.
@@ -36,6 +39,7 @@ struct MigrationDocument: Encodable, Sendable {
         pauseSeconds = report.pause.map(\.milliseconds)
         finalRevision = report.finalRevision
         tag = report.tag
+        strays = report.strays?.created
         restore = report.restore.map { RestoreDocument($0) }
     }
 }
