@@ -2,7 +2,6 @@ public import Archive
 import JetStream
 public import KVModel
 public import KeyValue
-import NATSClient
 
 /// Holds a live bucket against an archived state, entry by entry, without holding either in memory.
 ///
