@@ -61,7 +61,12 @@ public struct Capture: Sendable {
     /// Cancelling the task stops it at a checkpoint and is no error: the report says `stopped`.
     public func run() async throws -> CaptureReport {
         let cluster = bucket.clusterName
-        let known = try writer.latestIncarnation(cluster: cluster, bucket: bucket.name)
+        // A restore may have brought an older life back.
+        let same = try writer.reader().incarnations().first { incarnation in
+            incarnation.cluster == cluster && incarnation.bucket == bucket.name
+                && incarnation.created == bucket.info.created
+        }
+        let known = try same ?? writer.latestIncarnation(cluster: cluster, bucket: bucket.name)
         let knownCheckpoint = try known.flatMap { try writer.checkpoint($0.id) }
         let plan = CapturePlan(
             created: bucket.info.created,

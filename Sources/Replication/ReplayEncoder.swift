@@ -28,7 +28,7 @@ struct ReplayEncoder {
         isTTLAllowed = configuration.allowsEntryTTL
         maximumAge = configuration.ttl
         limit = bucket.context.maximumPayload
-        subject = Array(bucket.context.publishSubject(bucket.name.subjectPrefix).utf8)
+        subject = Array(bucket.context.publishSubject(RestoreFence.publishPrefix(of: bucket)).utf8)
         prefixLength = subject.count
         self.mapping = mapping
         self.expected = expected

@@ -282,7 +282,9 @@ public struct Restore: Sendable {
 
     private func openTarget(_ prepared: Prepared) async throws -> Bucket {
         let plan = prepared.plan
-        let marked = prepared.marker.mark(plan.configuration, hasMetadata: hasMetadata)
+        let isFenced = (options.isPartOfMigration || plan.action == .replace) && buckets.context.serverIsAtLeast(2, 10)
+        let wanted = isFenced ? RestoreFence.fencedForReplay(plan.configuration, plan.bucket) : plan.configuration
+        let marked = prepared.marker.mark(wanted, hasMetadata: hasMetadata)
         switch plan.action {
         case .create:
             return try await buckets.create(marked)
@@ -306,7 +308,7 @@ public struct Restore: Sendable {
     }
 
     /// Refuses before anything is touched what the target could never hold.
-    private func refuseOversized(_ prepared: Prepared) throws {
+    func refuseOversized(_ prepared: Prepared) throws {
         let room = prepared.plan.configuration.maximumBytes
         let bytes = prepared.census.storedBytes(in: prepared.plan.configuration.storage)
         // A replay is told so by the server; what it restores a server takes beyond the limit, or drops without a word.

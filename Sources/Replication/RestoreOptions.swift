@@ -37,6 +37,11 @@ public struct RestoreOptions: Sendable {
     public var intoExisting = false
     /// Whether to delete a bucket that exists first.
     public var replaces = false
+    /// Whether a migration's journal says that the bucket's name is this restore's.
+    ///
+    /// Then other writers are kept out of a replay as well (servers from 2.10 on), and the name is taken back from a
+    /// restore that was broken off.
+    public var isPartOfMigration = false
     /// How many bytes a second to write; nil for no limit.
     public var bytesPerSecond: UInt64?
     /// Whether to compare what was written with the archive.

@@ -9,6 +9,8 @@ extension Error {
             [.timeout, .disconnected, .noResponders, .staleConnection].contains(error.code)
         case let error as JetStreamError:
             error.isTransient || error.code == .unavailable
+                // A cluster of which a node is down, or just back.
+                || error.serverCode == 10_005 && error.text.contains("offline")
         default:
             false
         }

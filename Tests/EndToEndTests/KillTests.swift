@@ -36,9 +36,12 @@ struct KillTests {
         #expect(resumed > 0, "no kill came between two checkpoints: the test proves nothing")
     }
 
-    @Test("A replay killed anywhere goes on where it was, without duplicates or holes")
-    func restore() async throws {
-        let rig = try await Rig()
+    @Test(
+        "A replay killed anywhere goes on where it was, without duplicates or holes",
+        arguments: ServerBinary.all.filter { isLongRun || $0.version == "2.15.1" }
+    )
+    func restore(binary: ServerBinary) async throws {
+        let rig = try await Rig(binary)
         defer { rig.close() }
         try await rig.createBucket("src")
         var generator = BucketGenerator(entries: 20_000, seed: 5)

@@ -10,7 +10,12 @@ struct Rig {
     let folder: TemporaryDirectory
 
     init(_ binary: ServerBinary? = nil, options: ServerProcess.Options = .init()) async throws {
-        server = try await ServerProcess.start(binary, options: options)
+        try self.init(on: try await ServerProcess.start(binary, options: options))
+    }
+
+    /// Stands on a server that is there.
+    init(on server: ServerProcess) throws {
+        self.server = server
         folder = try TemporaryDirectory("rig")
     }
 
@@ -112,6 +117,14 @@ struct Report: @unchecked Sendable {
     func number(_ name: String, _ location: SourceLocation = #_sourceLocation) throws -> UInt64 {
         try #require(
             (fields[name] as? NSNumber)?.uint64Value,
+            "no number \(name) in \(fields)",
+            sourceLocation: location
+        )
+    }
+
+    func real(_ name: String, _ location: SourceLocation = #_sourceLocation) throws -> Double {
+        try #require(
+            (fields[name] as? NSNumber)?.doubleValue,
             "no number \(name) in \(fields)",
             sourceLocation: location
         )

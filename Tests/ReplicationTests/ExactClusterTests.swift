@@ -17,7 +17,7 @@ struct ExactClusterTests {
         let cluster = try await ServerCluster.start(binary)
         defer { cluster.close() }
         var rig = try await ExactRig(on: cluster.nodes[0])
-        try await rig.prepare(3000)
+        try await rig.prepare(ExactRig.entries(3000))
         var copies = ["file"]
         if binary.isAtLeast("2.12") { copies.append("memory") }
         for storage in copies {

@@ -10,7 +10,7 @@ struct ExactRestoreTests {
     func large(binary: ServerBinary) async throws {
         var rig = try await ExactRig(binary)
         defer { rig.close() }
-        try await rig.prepare(ExactRig.entries, largeValues: 4)
+        try await rig.prepare(ExactRig.entries(20_000), largeValues: 4)
         var settings = ["history=3", "ttl=30d", "description=moved", "max-bytes=2GB"]
         if binary.isAtLeast("2.10") { settings += ["compression=s2", "metadata.owner=me"] }
         let report = try await rig.restore("copy", mode: .auto, settings)
@@ -33,7 +33,7 @@ struct ExactRestoreTests {
     func memory(binary: ServerBinary) async throws {
         var rig = try await ExactRig(binary)
         defer { rig.close() }
-        try await rig.prepare(3000)
+        try await rig.prepare(ExactRig.entries(3000))
         guard binary.isAtLeast("2.12") else {
             await #expect {
                 try await rig.restore("copy", ["storage=memory"])
@@ -80,7 +80,7 @@ struct ExactRestoreTests {
     func sameName(binary: ServerBinary) async throws {
         var rig = try await ExactRig(binary)
         defer { rig.close() }
-        try await rig.prepare(1000)
+        try await rig.prepare(ExactRig.entries(1000))
         let before = try await rig.server.withClient { try $0.streamInfo("KV_src") }
         let report = try await rig.restore("src", ["history=4"]) { $0.replaces = true }
         #expect(report.plan.action == .replace)

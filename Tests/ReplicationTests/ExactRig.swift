@@ -19,8 +19,8 @@ struct ExactRig {
     /// The configuration of `src`, the server's JSON.
     private(set) var source = ""
 
-    /// How many entries the large test takes.
-    static let entries = isLongRun ? 100_000 : 20_000
+    /// How many entries a test takes that takes so many in its short form.
+    static func entries(_ short: Int) -> Int { isLongRun ? 100_000 : short }
 
     var archive: String { folder.file("a.cistern") }
     var binary: ServerBinary { server.binary }
@@ -76,10 +76,22 @@ struct ExactRig {
             let report = try await Capture(try await buckets.bucket(try BucketName("src")), into: writer).run()
             #expect(report.outcome == .complete)
         }
-        messages = try await read("src")
+        messages = Self.withoutPurged(try await read("src"))
         let info = try await server.withClient { try $0.streamInfo("KV_src") }
         last = info.lastSequence
         source = info.configuration
+    }
+
+    /// What is left of messages when those are gone that a purge of their key removed.
+    ///
+    /// Asked for by its sequence, 2.9 still gives the first of a large stream out then, although it does not count it and
+    /// no consumer gets it.
+    private static func withoutPurged(_ messages: [RawMessage]) -> [RawMessage] {
+        var purges: [[UInt8]: UInt64] = [:]
+        for message in messages where message.headerList.contains(RawHeader("Nats-Rollup", "sub")) {
+            purges[message.subject] = message.seq
+        }
+        return messages.filter { $0.seq >= purges[$0.subject, default: 0] }
     }
 
     func withBuckets<Result: Sendable>(_ body: @Sendable (Buckets) async throws -> Result) async throws -> Result {

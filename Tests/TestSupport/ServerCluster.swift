@@ -6,10 +6,14 @@ public final class ServerCluster: Sendable {
     public let nodes: [ServerProcess]
 
     /// Starts the nodes and waits until a stream with as many replicas can be made.
+    ///
+    /// Each has a tag with its number, `site:1` and so on. Unless they advertise, clients learn of no other addresses
+    /// than those that they were given: what goes through proxies stays there.
     public static func start(
         _ binary: ServerBinary? = nil,
         nodes count: Int = 3,
-        configuration: String = ""
+        configuration: String = "",
+        advertises: Bool = true
     ) async throws -> ServerCluster {
         let binary = try binary ?? ServerBinary.newest
         return try await onOwnThread {
@@ -19,7 +23,10 @@ public final class ServerCluster: Sendable {
                 var options = ServerProcess.Options()
                 options.name = "node-\(index + 1)"
                 options.configuration = """
-                    cluster { name: "test", listen: "127.0.0.1:\(route)", routes: [\(urls)] }
+                    cluster {
+                        name: "test", listen: "127.0.0.1:\(route)", routes: [\(urls)], no_advertise: \(!advertises)
+                    }
+                    server_tags: ["site:\(index + 1)"]
                     \(configuration)
                     """
                 return try ServerProcess(binary, in: TemporaryDirectory("node\(index + 1)"), options: options)

@@ -20,6 +20,12 @@ enum MigrationText {
                     ? "none" : "\(NumberText.count(plan.consumers)), watchers among them: they end with the old bucket"
             )
         }
+        if plan.admitsWriters {
+            fields.add(
+                "Writers",
+                "keep them away: servers before 2.10 let them into the new bucket before it is whole, which stops this"
+            )
+        }
         if !plan.dependents.isEmpty {
             fields.add("Read by", "\(plan.dependents.joined(separator: ", ")) (mirrors or sources)")
         }
@@ -38,6 +44,12 @@ enum MigrationText {
             if let pause = report.pause { lines.append("  took no writes for \(NumberText.duration(pause))") }
             if let tag = report.tag, let revision = report.finalRevision {
                 lines.append("  the archive holds the old bucket at revision \(revision), tagged \(tag)")
+            }
+            if let strays = report.strays {
+                lines.append(
+                    "  others wrote into the bucket before it was whole: the archive holds that as its life of "
+                        + strays.created
+                )
             }
             if let restore = report.restore { lines += RestoreText.lines(restore).map { "  " + $0 } }
             return lines

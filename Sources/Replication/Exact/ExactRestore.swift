@@ -78,7 +78,7 @@ struct ExactRestore {
                 // Somebody else was quicker.
             }
         }
-        try await removeOurs(name.streamName, refusesOthers: true)
+        try await removeOurs(name.streamName, refusesOthers: true, isAttempted: !isFirst)
     }
 
     /// Deletes what an exact restore that was killed has left beside the target.
@@ -87,11 +87,20 @@ struct ExactRestore {
     }
 
     /// Deletes a stream if it is this very restore's, unfinished.
-    private func removeOurs(_ stream: String, refusesOthers: Bool) async throws {
+    ///
+    /// In a cluster a restore that was broken off may leave no more than a name: the stream's info does not know it, but
+    /// the name is taken until it is deleted.
+    private func removeOurs(_ stream: String, refusesOthers: Bool, isAttempted: Bool = false) async throws {
         let info: StreamInfo
         do {
             info = try await context.streamInfo(stream)
         } catch let error as JetStreamError where error.code == .streamNotFound {
+            guard isAttempted || stream == RestoreFence.stagingName(of: name) else { return }
+            do {
+                try await context.deleteStream(stream)
+            } catch let error as JetStreamError where error.code == .streamNotFound {
+                // Not even the name is left.
+            }
             return
         }
         let configuration = BucketConfiguration(stream: info.configuration)
@@ -242,7 +251,8 @@ struct ExactRestore {
             return [.timeout, .disconnected, .noResponders, .staleConnection].contains(error.code)
         case let error as JetStreamError:
             // A cluster may still hold the broken attempt's name.
-            return error.isTransient || error.code == .streamExists && interruptions > 0
+            return error.isTransient
+                || error.code == .streamExists && (interruptions > 0 || options.isPartOfMigration)
         default:
             return false
         }

@@ -1,4 +1,5 @@
 import KVModel
+import KeyValue
 
 /// Keeps everybody from a bucket while it is restored: it listens on no subject of its own until the last step.
 ///
@@ -25,7 +26,32 @@ enum RestoreFence {
         return fenced
     }
 
-    /// Whether a stream is fenced, or one of the two that would become a fenced bucket.
+    /// What subjects begin with to which a replay into a fenced bucket publishes.
+    ///
+    /// It looks like a bucket's, so that they get to where puts get, another domain too.
+    private static func replayPrefix(of bucket: BucketName) -> String { "$KV.cistern-restore-\(bucket.rawValue)." }
+
+    /// The configuration as long as only a replay may write.
+    ///
+    /// What it publishes becomes the bucket's entries, and puts of others find nobody: from 2.10 on servers change
+    /// subjects on the way in.
+    static func fencedForReplay(_ configuration: BucketConfiguration, _ bucket: BucketName) -> BucketConfiguration {
+        var fenced = configuration
+        let subject = replayPrefix(of: bucket) + ">"
+        fenced.stream["subjects"] = [.string(subject)]
+        fenced.stream["subject_transform"] = ["src": .string(subject), "dest": .string(bucket.subjectPrefix + ">")]
+        for field in ["republish", "sources", "sealed"] { fenced.stream[field] = nil }
+        return fenced
+    }
+
+    /// What subjects begin with to which a replay into a bucket publishes.
+    static func publishPrefix(of bucket: Bucket) -> String {
+        let prefix = replayPrefix(of: bucket.name)
+        return bucket.configuration.stream["subjects"]?.array == [.string(prefix + ">")]
+            ? prefix : bucket.name.subjectPrefix
+    }
+
+    /// Whether a stream is fenced for an exact restore, or one of the two that would become a fenced bucket.
     static func isFenced(_ configuration: BucketConfiguration, _ bucket: BucketName) -> Bool {
         let subjects = configuration.stream["subjects"]?.array ?? []
         return subjects == [.string(subject(of: bucket))] || subjects == [.string(stagingSubject(of: bucket))]

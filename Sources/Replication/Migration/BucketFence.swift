@@ -10,7 +10,8 @@ struct BucketFence: Sendable {
     let bucket: BucketName
     let token: String
 
-    private var base: String { "cistern.fence.\(bucket.rawValue).\(token)" }
+    /// It looks like a bucket's, so that the barrier gets to where puts get, another domain too.
+    private var base: String { "$KV.cistern-fence-\(bucket.rawValue)-\(token)" }
     /// The only subject of a fenced bucket.
     var subject: String { base + ".>" }
 

@@ -62,42 +62,11 @@ extension Migration {
             try await unfence(state)
             return .rolledBack
         case .returning:
-            try await removeUnfinished()
+            report.strays = try await removeUnfinished(state, incarnation)
             report.restore = try await restore(state, incarnation, settings: [])
             return .rolledBack
         case .done, .rolledBack:
             return step
-        }
-    }
-
-    /// Makes a stream of the new configuration under another name: what the server, the account or the cluster does
-    /// not take is found before anything is fenced.
-    private func tryConfiguration(_ state: MigrationState) async throws {
-        let stream = "CISTERN_TRIAL_\(state.token)"
-        var trial = state.new
-        trial["name"] = .string(stream)
-        trial["subjects"] = [.string("cistern.trial.\(state.token)")]
-        // These would bring messages of others, or send them on.
-        for field in ["mirror", "sources", "republish", "subject_transform"] { trial[field] = nil }
-        try await removeTrial(state)
-        do {
-            _ = try await buckets.context.createStream(trial)
-        } catch let error as JetStreamError where !error.isTransient && error.code != .unavailable {
-            throw ReplicationError(
-                .targetRefuses,
-                bucket: name.rawValue,
-                text: "the server does not take the new configuration: \(error.text)",
-                hint: "nothing was changed; give other settings"
-            )
-        }
-        try await removeTrial(state)
-    }
-
-    private func removeTrial(_ state: MigrationState) async throws {
-        do {
-            try await buckets.context.deleteStream("CISTERN_TRIAL_\(state.token)")
-        } catch let error as JetStreamError where error.code == .streamNotFound {
-            // There was none.
         }
     }
 
@@ -120,6 +89,7 @@ extension Migration {
                 hint: "begin anew"
             )
         }
+        try await refuseWhatCame(state, incarnation, at: final)
         let tags = try writer.reader().tags(of: incarnation.id)
         if !tags.contains(where: { $0.name == state.tag }) {
             try writer.tag(state.tag, incarnation.id, revision: final, at: .wallClock())
@@ -140,7 +110,11 @@ extension Migration {
             progress(MigrationProgress(activity: .capture, entries: seen.entries))
         }.run()
         guard report.outcome == .complete,
-            let incarnation = try writer.latestIncarnation(cluster: report.cluster, bucket: name)
+            let incarnation = try writer.reader().incarnations().first(where: { incarnation in
+                // Not the newest: a restore may have brought an older life back.
+                incarnation.cluster == report.cluster && incarnation.bucket == name
+                    && incarnation.created == report.created
+            })
         else {
             try Task.checkCancellation()
             throw ReplicationError(
@@ -171,54 +145,9 @@ extension Migration {
         }
     }
 
-    private func restore(
-        _ state: MigrationState,
-        _ incarnation: Incarnation,
-        settings: [String]
-    ) async throws -> RestoreReport {
-        guard let revision = state.finalRevision else {
-            throw ReplicationError(
-                .nothingToRestore,
-                bucket: name.rawValue,
-                text: "its journal names no final revision",
-                hint: "run verify on the archive"
-            )
-        }
-        var restore = RestoreOptions()
-        restore.bucket = name
-        restore.cluster = incarnation.cluster
-        restore.created = incarnation.created
-        restore.point = .revision(revision)
-        restore.settings = settings
-        restore.patience = options.patience
-        let progress = progress
-        let engine = Restore(from: try writer.reader(), to: buckets, options: restore) { seen in
-            progress(
-                MigrationProgress(
-                    activity: seen.phase == .writing ? .writing : .verifying,
-                    entries: seen.entries,
-                    total: seen.total
-                )
-            )
-        }
-        let prepared = try await patiently { try await engine.prepare() }
-        return try await engine.run(prepared)
-    }
-
     private func unfence(_ state: MigrationState) async throws {
         _ = try await patiently { try await buckets.update(BucketConfiguration(stream: state.old)) }
-        try await removeTrial(state)
-    }
-
-    /// Removes what a restore has begun: it may have the new settings.
-    private func removeUnfinished() async throws {
-        do {
-            let bucket = try await buckets.bucket(name)
-            guard RestoreMarker(bucket.configuration) != nil else { return }
-            try await buckets.delete(name)
-        } catch let error as KeyValueError where error.code == .bucketNotFound {
-            // Nothing was begun.
-        }
+        try await patiently { try await removeTrial(state) }
     }
 
     /// Whether what fails here is undone at once: the bucket is still there.
@@ -258,7 +187,7 @@ extension Migration {
     }
 
     /// Asks again where a server that is restarted, or a cluster that looks for a leader, did not answer.
-    private func patiently<Result: Sendable>(_ work: () async throws -> Result) async throws -> Result {
+    func patiently<Result: Sendable>(_ work: () async throws -> Result) async throws -> Result {
         let clock = ContinuousClock()
         let deadline = clock.now.advanced(by: options.patience)
         while true {

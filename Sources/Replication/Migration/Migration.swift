@@ -76,6 +76,7 @@ public struct Migration: Sendable {
         let engine = Restore(from: reader, to: buckets, options: restore)
         let prepared = try await engine.prepare()
         let settings = try engine.settingsPlan(prepared, target: .itself)
+        try refuseOrigins(new, settings.method)
         return MigrationPlan(
             bucket: name,
             incarnation: incarnation,
@@ -83,7 +84,10 @@ public struct Migration: Sendable {
             new: new,
             settings: settings,
             consumers: Int(clamping: bucket.info.reply["state"]?["consumer_count"]?.unsigned ?? 0),
-            dependents: try await dependents()
+            dependents: try await dependents(),
+            isStaged: prepared.choice.way == .promotedMirror,
+            storedBytes: prepared.census.storedBytes(in: new.storage),
+            admitsWriters: settings.method == .replay && !buckets.context.serverIsAtLeast(2, 10)
         )
     }
 
@@ -123,6 +127,17 @@ public struct Migration: Sendable {
         )
     }
 
+    /// Entries of others must not come in while the bucket is made anew, and a mirror takes none of ours.
+    private func refuseOrigins(_ new: BucketConfiguration, _ method: SettingsPlan.Method) throws {
+        guard method != .update, new.isMirror || new.stream["sources"]?.array?.isEmpty == false else { return }
+        throw ReplicationError(
+            .unsupported,
+            bucket: name.rawValue,
+            text: "it cannot be migrated to a bucket that other streams write to",
+            hint: "leave mirror and sources out; sources can be given to it afterwards"
+        )
+    }
+
     /// The streams that read from the bucket.
     private func dependents() async throws -> [String] {
         let stream = name.streamName
@@ -146,18 +161,32 @@ public struct Migration: Sendable {
                 hint: "nothing was changed; allow a longer pause, or migrate when the bucket is smaller"
             )
         }
-        let state = MigrationState(plan.old, plan.new, settings: options.settings, at: .wallClock())
+        if let loss = plan.settings.losses.first(where: { $0.effect == .refused }) {
+            throw ReplicationError(
+                .targetRefuses,
+                bucket: name.rawValue,
+                text: "\(loss.part.entries) entries do not go with the new \(loss.field)",
+                hint: "nothing was changed; allow larger ones"
+            )
+        }
+        let state = MigrationState(plan, settings: options.settings)
         return try await run(from: .trial, state, plan.incarnation)
     }
 
     /// Goes on with a migration that was interrupted.
     public func resume(_ migration: JournaledMigration) async throws -> MigrationReport {
-        try await go(MigrationDecision.resume(after: migration.step, seeing: sight(migration.state)), migration)
+        try await go(
+            MigrationDecision.resume(after: migration.step, seeing: patiently { try await sight(migration.state) }),
+            migration
+        )
     }
 
     /// Brings back what a migration that was interrupted found.
     public func rollBack(_ migration: JournaledMigration) async throws -> MigrationReport {
-        try await go(MigrationDecision.rollBack(after: migration.step, seeing: sight(migration.state)), migration)
+        try await go(
+            MigrationDecision.rollBack(after: migration.step, seeing: patiently { try await sight(migration.state) }),
+            migration
+        )
     }
 
     private func go(_ decision: MigrationDecision, _ migration: JournaledMigration) async throws -> MigrationReport {
@@ -176,10 +205,17 @@ public struct Migration: Sendable {
 
     /// Whether the open bucket is what the migration made; then that is written down.
     private func confirm(_ end: MigrationStep, _ migration: JournaledMigration) async throws -> MigrationReport {
+        try await refuseOthers(migration.state, migration.incarnation)
+        try journal(end, migration.state, migration.incarnation)
+        return MigrationReport(bucket: name, outcome: end == .done ? .migrated : .rolledBack)
+    }
+
+    /// Throws if the open bucket is not what the migration made of it.
+    func refuseOthers(_ migration: MigrationState, _ incarnation: Incarnation) async throws {
         let reader = try writer.reader()
-        let revision = migration.state.finalRevision ?? 0
-        let state = try reader.state(of: migration.incarnation.id, at: revision)
-        let found = try await LiveComparison(try await buckets.bucket(name), migration.incarnation)
+        let revision = migration.finalRevision ?? 0
+        let state = try reader.state(of: incarnation.id, at: revision)
+        let found = try await LiveComparison(try await patiently { try await buckets.bucket(name) }, incarnation)
             .run(state, at: revision) { _ in }
         guard found.isEqual else {
             throw ReplicationError(
@@ -187,14 +223,12 @@ public struct Migration: Sendable {
                 bucket: name.rawValue,
                 text: "it is not what the migration made: \(found.summary)",
                 hint: "somebody made it anew, or wrote to it; the archive holds the old one under the tag "
-                    + migration.state.tag
+                    + migration.tag
             )
         }
-        try journal(end, migration.state, migration.incarnation)
-        return MigrationReport(bucket: name, outcome: end == .done ? .migrated : .rolledBack)
     }
 
-    private func sight(_ state: MigrationState) async throws -> MigrationSight {
+    func sight(_ state: MigrationState) async throws -> MigrationSight {
         do {
             let configuration = try await buckets.bucket(name).configuration
             if RestoreMarker(configuration) != nil { return .unfinished }

@@ -17,6 +17,12 @@ public struct MigrationPlan: Sendable {
     public var consumers: Int
     /// Streams that mirror the bucket or have it as a source.
     public var dependents: [String]
+    /// Whether entries come into memory by way of a stream in file storage.
+    public var isStaged: Bool
+    /// What the entries will take in the bucket's storage.
+    public var storedBytes: UInt64
+    /// Whether the new bucket takes writes before it is whole: a replay on servers that cannot keep them out.
+    public var admitsWriters: Bool
 }
 
 /// How far a migration has come.
@@ -65,6 +71,8 @@ public struct MigrationReport: Sendable {
     public var tag: String?
     /// For how long writers were kept out; nil where they were not, or by an earlier run.
     public var pause: Duration?
+    /// The life in which the archive holds what others wrote into the bucket before it was whole; nil if nobody did.
+    public var strays: Incarnation?
     /// What the restore did; nil if there was none.
     public var restore: RestoreReport?
 }

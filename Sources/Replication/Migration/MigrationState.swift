@@ -12,18 +12,27 @@ public struct MigrationState: Sendable, Hashable, Codable {
     public var old: JSONValue
     /// The stream's configuration after.
     public var new: JSONValue
+    /// Whether revisions and times are kept, as the plan said.
+    public var isExact: Bool
+    /// Whether entries come into memory by way of a stream in file storage.
+    public var isStaged: Bool
+    /// What the entries take in the new storage.
+    public var bytes: UInt64
     /// The bucket's last revision, once nobody can write any more.
     public var finalRevision: Revision?
     /// The name that the final revision has in the archive.
     public var tag: String
 
     /// A migration that begins.
-    init(_ old: BucketConfiguration, _ new: BucketConfiguration, settings: [String], at time: Timestamp) {
+    init(_ plan: MigrationPlan, settings: [String]) {
         let random = (0..<4).map { _ in UInt8.random(in: 0...255) }
         token = random.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
         self.settings = settings
-        self.old = old.stream
-        self.new = new.stream
+        old = plan.old.stream
+        new = plan.new.stream
+        isExact = plan.settings.method == .exact
+        isStaged = plan.isStaged
+        bytes = plan.storedBytes
         tag = "before-migration-\(token)"
     }
 

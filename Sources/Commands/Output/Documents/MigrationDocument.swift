@@ -1,3 +1,4 @@
+import Archive
 import KVModel
 import Replication
 
@@ -11,10 +12,14 @@ struct MigrationDocument: Encodable, Sendable {
     var consumers: Int?
     /// Streams that mirror the bucket or have it as a source.
     var dependents: [String]?
+    /// Whether the new bucket takes writes before it is whole, which would stop the migration.
+    var admitsWriters: Bool?
     /// For how long writers were kept out.
     var pauseSeconds: Double?
     var finalRevision: Revision?
     var tag: String?
+    /// When the life was created in which the archive holds what others wrote into the bucket before it was whole.
+    var strays: String?
     var restore: RestoreDocument?
 
     /// What would be done.
@@ -24,6 +29,7 @@ struct MigrationDocument: Encodable, Sendable {
         self.plan = SettingsPlanDocument(plan.settings)
         consumers = plan.consumers
         dependents = plan.dependents
+        admitsWriters = plan.admitsWriters
     }
 
     /// What was done.
@@ -33,6 +39,7 @@ struct MigrationDocument: Encodable, Sendable {
         pauseSeconds = report.pause.map(\.milliseconds)
         finalRevision = report.finalRevision
         tag = report.tag
+        strays = report.strays?.created
         restore = report.restore.map { RestoreDocument($0) }
     }
 }
