@@ -95,6 +95,12 @@ enum ArchiveFormat {
             segments INTEGER NOT NULL,
             head BLOB NOT NULL,
             exact_from INTEGER NOT NULL,
+            configurations INTEGER NOT NULL,
+            removals INTEGER NOT NULL,
+            points INTEGER NOT NULL,
+            losses INTEGER NOT NULL,
+            tags INTEGER NOT NULL,
+            migrations INTEGER NOT NULL,
             digest BLOB NOT NULL
         ) STRICT;
         CREATE TABLE point (

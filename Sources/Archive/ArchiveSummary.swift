@@ -116,10 +116,7 @@ extension ArchiveReader {
         try read { db in
             let incarnation = try db.incarnation(id)
             let exactFrom = try db.soundCheckpoint(incarnation)?.exactFrom ?? 0
-            return try db.points(id).map { stored in
-                guard stored.digest == stored.expectedDigest(incarnation) else {
-                    throw ArchiveError(.corrupt("a point of bucket \(incarnation.bucket) is not what was written"))
-                }
+            return try db.soundPoints(incarnation, mayMiss: true).map { stored in
                 let isKept = stored.point.revision <= exactFrom
                 return PointSummary(point: stored.point, heldEntries: isKept ? Int(stored.entries) : nil)
             }
@@ -135,7 +132,7 @@ extension ArchiveReader {
         guard let row = try db.rows(sql, [incarnation.id.rawValue]).first else {
             throw ArchiveError(.corrupt("the segments cannot be counted"))
         }
-        let stored = try db.checkpoint(incarnation.id)
+        let stored = try db.soundCheckpoint(incarnation)
         return ArchiveSummary.Bucket(
             incarnation: incarnation,
             segments: Int(try row.integer(0)),
@@ -148,7 +145,8 @@ extension ArchiveReader {
             storedBytes: Int(try row.integer(3)),
             checkpoint: stored?.checkpoint,
             exactFrom: stored?.exactFrom ?? 0,
-            configurations: try db.configurations(incarnation.id).map(\.record),
+            // What an archive is that has lost some can still be shown.
+            configurations: try db.configurations(incarnation, mayMiss: true),
             tags: try db.tags(incarnation.id)
         )
     }
