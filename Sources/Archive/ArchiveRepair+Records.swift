@@ -100,7 +100,8 @@ extension ArchiveRepair {
     func saveRuns(_ db: Database) throws {
         let columns = ArchiveRun.columns + ", digest"
         // Of a run that a page lists no more, what was written at its end comes first.
-        let rows = salvage.rows(of: "run", columns, areLoose: false)
+        let rows =
+            salvage.rows(of: "run", columns, areLoose: false)
             + salvage.rows(of: "run", columns, areLoose: true).sorted { !$0[4].isNull && $1[4].isNull }
         for row in rows where row.isWritten(SegmentDigest.run, [], count: 11) {
             let known = try row.isNull(2) ? 1 : db.integer("SELECT count(*) FROM incarnation WHERE id = ?", [row[2]])

@@ -6,7 +6,17 @@ import KVModel
 extension Database {
     private static let incarnationColumns = "SELECT \(Incarnation.columns) FROM incarnation"
 
+    /// The incarnations by number; one that a damaged page hides leaves a checkpoint that is nobody's.
     func incarnations() throws -> [Incarnation] {
+        let orphans = try integer(
+            "SELECT count(*) FROM checkpoint WHERE incarnation NOT IN (SELECT id FROM incarnation NOT INDEXED)"
+        )
+        guard orphans == 0 else { throw ArchiveError(.corrupt("the names of \(orphans) of its buckets are missing")) }
+        return try storedIncarnations()
+    }
+
+    /// The incarnations that are found.
+    func storedIncarnations() throws -> [Incarnation] {
         try rows(Self.incarnationColumns + " ORDER BY id").map(Incarnation.init)
     }
 
@@ -18,9 +28,8 @@ extension Database {
     }
 
     func latestIncarnation(bucket: BucketName, cluster: String?) throws -> Incarnation? {
-        try rows(Self.incarnationColumns + " WHERE bucket = ? ORDER BY id", [bucket.rawValue])
-            .map(Incarnation.init)
-            .filter { cluster == nil || $0.cluster == cluster }
+        try incarnations()
+            .filter { $0.bucket == bucket && (cluster == nil || $0.cluster == cluster) }
             .reduce(nil) { newest, other in
                 guard let newest else { return other }
                 return other.isLater(than: newest) ? other : newest

@@ -52,7 +52,8 @@ extension Database {
 
     /// The revisions that a repair found lost, ascending.
     func lost(_ incarnation: Incarnation) throws -> [ClosedRange<Revision>] {
-        let sql = "SELECT first_revision, last_revision, digest, id FROM lost WHERE incarnation = ? ORDER BY first_revision"
+        let sql =
+            "SELECT first_revision, last_revision, digest, id FROM lost WHERE incarnation = ? ORDER BY first_revision"
         let root = SegmentDigest.root(incarnation)
         let rows = try rows(sql, [incarnation.id.rawValue])
         let ranges = try rows.map { row in

@@ -55,8 +55,8 @@ struct HiddenRowTests {
         let reader = try ArchiveReader.open(path: saved)
         #expect(try reader.verify().problems.map(\.detail) == (kind.matters ? [says] : []))
         if kind.matters { try expectRefused(reader, id, at: newest, kind) }
-        for (revision, proof) in before where report.buckets[0].provedPoints.contains(where: { $0.revision == revision })
-        {
+        for (revision, proof) in before
+        where report.buckets[0].provedPoints.contains(where: { $0.revision == revision }) {
             #expect(try reader.digest(of: id, at: revision) == proof)
         }
         // What is there is shown all the same, and the next backup goes on.
@@ -74,7 +74,12 @@ struct HiddenRowTests {
     }
 
     /// What needs a record of this kind must not be answered without it.
-    private func expectRefused(_ reader: ArchiveReader, _ id: IncarnationID, at newest: Revision, _ kind: RecordKind)
+    private func expectRefused(
+        _ reader: ArchiveReader,
+        _ id: IncarnationID,
+        at newest: Revision,
+        _ kind: RecordKind
+    )
         throws
     {
         switch kind {
@@ -88,6 +93,24 @@ struct HiddenRowTests {
         let export = ArchiveExport(reader)
         let incarnations = try reader.incarnations()
         #expect(throws: ArchiveError.self) { try export.run(incarnations) { _ in } }
+    }
+
+    @Test("Nobody takes an older life of a bucket for the newest because the newest one's name is gone")
+    func missingName() throws {
+        let archive = try TestArchive()
+        var random = SeededGenerator(seed: 72)
+        let older = try archive.fill(random.entries(20))
+        let writer = try ArchiveWriter.open(path: archive.path)
+        let newer = try writer.incarnation(cluster: "east", bucket: older.bucket, created: "2026-11-02T12:00:00Z")
+        let time = Timestamp(nanoseconds: 1)
+        try writer.commit([], newer.id, checkpoint: Checkpoint(resumeRevision: 1, updated: time))
+        try writer.close()
+        let reader = try ArchiveReader.open(path: archive.path)
+        #expect(try reader.latestIncarnation(bucket: older.bucket) == newer)
+        try archive.tamper("PRAGMA foreign_keys = OFF; DELETE FROM incarnation WHERE id = \(newer.id.rawValue)")
+        #expect(throws: ArchiveError.self) { try reader.latestIncarnation(bucket: older.bucket) }
+        #expect(throws: ArchiveError.self) { try reader.summary() }
+        #expect(try !reader.verify().isSound)
     }
 
     @Test("A range that a repair found lost is not forgotten by the next one")

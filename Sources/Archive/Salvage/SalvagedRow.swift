@@ -81,7 +81,9 @@ struct RowScanner {
         let start = position
         let local = PageCells.localSize(Int(size), pageSize: file.pageSize, isTable: true)
         guard start + local + (local < Int(size) ? 4 : 0) <= page.count else { return nil }
-        guard let headSize = PageCells.varint(page, &position), headSize <= UInt64(local), headSize < 200 else { return nil }
+        guard let headSize = PageCells.varint(page, &position), headSize <= UInt64(local), headSize < 200 else {
+            return nil
+        }
         let headEnd = start + Int(headSize)
         var types: [UInt64] = []
         while position < headEnd, let type = PageCells.varint(page, &position) { types.append(type) }
