@@ -51,6 +51,11 @@ private struct Verification {
             _ = try db.incarnations()
             return []
         }
+        attempt {
+            let sql = "SELECT \(Incarnation.columns) FROM"
+            let copies = try db.rows("\(sql) incarnation_copy ORDER BY id").map(Incarnation.init)
+            return try copies == db.storedIncarnations() ? [] : ["the two tables of incarnations differ"]
+        }
         guard let incarnations = value(nil, { try db.storedIncarnations() }) else { return }
         if let count = value(nil, { try db.integer("SELECT count(*) FROM segment") }) {
             report.checked.ofSegments = Int(count)

@@ -99,6 +99,14 @@ public struct ArchiveRepair {
             else { continue }
             found[incarnation.id.rawValue] = incarnation
         }
+        // Of the two rows of an incarnation one may have another number by damage: nothing proves that one.
+        for (id, incarnation) in found where !isProved(incarnation) {
+            let isSecond = found.values.contains { other in
+                other.id.rawValue != id && other.cluster == incarnation.cluster && other.bucket == incarnation.bucket
+                    && other.created == incarnation.created && (isProved(other) || other.id.rawValue < id)
+            }
+            if isSecond { found[id] = nil }
+        }
         var lost: [Int64: Incarnation] = [:]
         for row in salvage.rows(of: "segment", "incarnation") {
             guard let id = try? row.integer(0), found[id] == nil, lost[id] == nil else { continue }
@@ -179,6 +187,7 @@ public struct ArchiveRepair {
                     incarnation.filterText,
                 ]
             )
+            try db.copyIncarnation(incarnation.id)
         }
         var stored = StoredCheckpoint(
             checkpoint?.checkpoint

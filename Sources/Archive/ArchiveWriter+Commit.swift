@@ -20,6 +20,7 @@ extension ArchiveWriter {
                 sql: "INSERT OR IGNORE INTO incarnation (cluster, bucket, created, filter) VALUES (?, ?, ?, ?)",
                 arguments: [cluster, bucket.rawValue, created, text]
             )
+            if db.changesCount == 1 { try db.copyIncarnation(IncarnationID(rawValue: db.lastInsertedRowID)) }
             let id = try db.integer(
                 "SELECT id FROM incarnation WHERE cluster = ? AND bucket = ? AND created = ?",
                 [cluster, bucket.rawValue, created]

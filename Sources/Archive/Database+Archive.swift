@@ -15,6 +15,14 @@ extension Database {
         return try storedIncarnations()
     }
 
+    /// Writes an incarnation's row a second time: what is sealed opens with these names only.
+    func copyIncarnation(_ id: IncarnationID) throws {
+        try execute(
+            sql: "INSERT INTO incarnation_copy SELECT \(Incarnation.columns) FROM incarnation WHERE id = ?",
+            arguments: [id.rawValue]
+        )
+    }
+
     /// The incarnations that are found.
     func storedIncarnations() throws -> [Incarnation] {
         try rows(Self.incarnationColumns + " ORDER BY id").map(Incarnation.init)

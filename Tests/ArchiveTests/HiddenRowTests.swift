@@ -113,6 +113,29 @@ struct HiddenRowTests {
         #expect(try !reader.verify().isSound)
     }
 
+    @Test(
+        "The names of a bucket are here twice, so that damage to one of them costs nothing",
+        arguments: ["created = created || '0'", "cluster = 'west'", "bucket = 'a b'", "filter = 'a.>'", "id = 7"],
+        [false, true]
+    )
+    func damagedName(change: String, isEncrypted: Bool) throws {
+        for table in ["incarnation", "incarnation_copy"] {
+            let archive = try TestArchive()
+            var random = SeededGenerator(seed: 73)
+            let key = isEncrypted ? try ArchiveKey.random() : nil
+            let incarnation = try archive.fill(random.entries(80), perSegment: 20, key: key)
+            let held = try GoldenArchive.held(archive.path, incarnation.id, key: key)
+            try archive.tamper("PRAGMA foreign_keys = OFF; UPDATE \(table) SET \(change)")
+            #expect(try !ArchiveReader.open(path: archive.path, key: key).verify().isSound)
+            let saved = archive.directory + "/saved.cistern"
+            #expect(try ArchiveRepair.run(path: archive.path, to: saved).isWhole, "\(table)")
+            let reader = try ArchiveReader.open(path: saved, key: key)
+            #expect(try reader.verify().problems == [])
+            #expect(try reader.incarnations() == [incarnation])
+            #expect(try GoldenArchive.held(saved, incarnation.id, key: key) == held)
+        }
+    }
+
     @Test("A range that a repair found lost is not forgotten by the next one")
     func missingLoss() throws {
         var random = SeededGenerator(seed: 6)
