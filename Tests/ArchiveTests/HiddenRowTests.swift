@@ -136,6 +136,25 @@ struct HiddenRowTests {
         }
     }
 
+    @Test("No older checkpoint is left in the page of the present one, where a changed pointer would find it")
+    func olderCheckpoints() throws {
+        let archive = try TestArchive()
+        let history = try Self.fill(archive)
+        let root = try DatabaseQueue(path: archive.path).read {
+            try $0.integer("SELECT rootpage FROM sqlite_schema WHERE name = 'checkpoint'")
+        }
+        let file = try PageFile(path: archive.path)
+        let scanner = RowScanner(file, try TableShape.all())
+        let page = try file.page(Int(root))
+        let sound = try (1..<page.count).filter { offset in
+            guard let (table, row) = try scanner.row(page, at: offset), table.name == "checkpoint" else { return false }
+            let values = row.values.dropFirst()
+            guard let stored = try? StoredCheckpoint(StoredRow(Array(values))) else { return false }
+            return stored.digest == stored.expectedDigest(history.incarnation)
+        }
+        #expect(sound.count == 1)
+    }
+
     @Test("A range that a repair found lost is not forgotten by the next one")
     func missingLoss() throws {
         var random = SeededGenerator(seed: 6)
