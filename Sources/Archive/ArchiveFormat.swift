@@ -12,7 +12,8 @@ enum ArchiveFormat {
     static let pageSize = 8192
     static let tables =
         Database.dataKeyTables + [
-            "incarnation", "configuration", "segment", "segment_data", "checkpoint", "point", "held", "lost", "removal",
+            "incarnation", "incarnation_copy", "configuration", "segment", "segment_data", "checkpoint", "point",
+            "held", "lost", "removal",
             "tag", "migration", "run",
         ]
 
@@ -46,6 +47,13 @@ enum ArchiveFormat {
             created TEXT NOT NULL,
             filter TEXT NOT NULL,
             UNIQUE (cluster, bucket, created)
+        ) STRICT;
+        CREATE TABLE incarnation_copy (
+            id INTEGER PRIMARY KEY,
+            cluster TEXT NOT NULL,
+            bucket TEXT NOT NULL,
+            created TEXT NOT NULL,
+            filter TEXT NOT NULL
         ) STRICT;
         CREATE TABLE configuration (
             id INTEGER PRIMARY KEY,
@@ -95,6 +103,12 @@ enum ArchiveFormat {
             segments INTEGER NOT NULL,
             head BLOB NOT NULL,
             exact_from INTEGER NOT NULL,
+            configurations INTEGER NOT NULL,
+            removals INTEGER NOT NULL,
+            points INTEGER NOT NULL,
+            losses INTEGER NOT NULL,
+            tags INTEGER NOT NULL,
+            migrations INTEGER NOT NULL,
             digest BLOB NOT NULL
         ) STRICT;
         CREATE TABLE point (

@@ -73,7 +73,7 @@ extension ArchiveReader {
         exactFrom: Revision,
         _ db: Database
     ) throws -> Revision {
-        let points = try db.points(incarnation.id, through: exactFrom).map(\.point)
+        let points = try db.soundPoints(incarnation, through: exactFrom).map(\.point)
         if let last = points.last, last.revision == exactFrom, time >= last.time { return exactFrom }
         // Nothing was stored between a point's last entry and the moment when the point was proved.
         if let point = points.first(where: { $0.revision == found && time <= $0.time }) { return point.revision }
@@ -143,11 +143,14 @@ extension Database {
                 .noSuchPoint("revision \(revision) is kept as it was at \(recorded), and as of no other time")
             )
         }
-        let time = try time ?? provedTime(of: revision, incarnation, stored, basis)
-        let configurations = try configurations(incarnation.id).map(\.record)
+        let time = try time ?? provedTime(of: revision, incarnation, stored, basis, isProof: historyMode != .full)
+        // The full history needs neither configurations nor removals: it is shown even where some of them are missing.
+        let isFull = historyMode == .full
+        let configurations = try configurations(incarnation, mayMiss: isFull)
         var proved: [Revision: Timestamp] = [:]
         for record in configurations.dropFirst() {
-            proved[record.revision] = try soundPoint(incarnation, at: record.revision)?.point.time
+            let point = try soundPoint(incarnation, at: record.revision, isProof: !isFull && !basis.isRecorded)
+            proved[record.revision] = point?.point.time
         }
         var scan = StateScan(
             incarnation: incarnation,
@@ -158,7 +161,7 @@ extension Database {
             basis: basis,
             configurations: configurations,
             proved: proved,
-            removals: try removals(incarnation, before: revision, by: time)
+            removals: isFull || basis.isRecorded ? [] : try removals(incarnation, before: revision, by: time)
         )
         try scan.configure()
         for row in try segments(of: incarnation, through: revision) {
@@ -177,13 +180,14 @@ extension Database {
         of revision: Revision,
         _ incarnation: Incarnation,
         _ stored: StoredCheckpoint?,
-        _ basis: StateBasis
+        _ basis: StateBasis,
+        isProof: Bool
     ) throws -> Timestamp? {
         if case .recorded(_, let time) = basis { return time }
         let checkpoint = stored?.checkpoint
         if checkpoint?.consistentRevision == revision, let time = checkpoint?.consistentTime { return time }
         let tag = try tags(incarnation.id).first { $0.revision == revision && $0.time != nil }
-        return try tag?.time ?? soundPoint(incarnation, at: revision)?.point.time
+        return try tag?.time ?? soundPoint(incarnation, at: revision, isProof: isProof)?.point.time
     }
 
     /// The removals that concern a state, by their first revision; those not seen there yet are seen at the end of time.

@@ -47,7 +47,16 @@ private struct Verification {
             return []
         }
         attempt { try Self.seals(db) }
-        guard let incarnations = value(nil, { try db.incarnations() }) else { return }
+        attempt {
+            _ = try db.incarnations()
+            return []
+        }
+        attempt {
+            let sql = "SELECT \(Incarnation.columns) FROM"
+            let copies = try db.rows("\(sql) incarnation_copy ORDER BY id").map(Incarnation.init)
+            return try copies == db.storedIncarnations() ? [] : ["the two tables of incarnations differ"]
+        }
+        guard let incarnations = value(nil, { try db.storedIncarnations() }) else { return }
         if let count = value(nil, { try db.integer("SELECT count(*) FROM segment") }) {
             report.checked.ofSegments = Int(count)
         }
@@ -63,7 +72,7 @@ private struct Verification {
             add("the checkpoint is not what was written", incarnation)
         }
         attempt(incarnation) {
-            try db.configurations(incarnation.id).compactMap { stored in
+            try db.storedConfigurations(incarnation.id).compactMap { stored in
                 guard stored.digest == StoredConfiguration.digest(stored.record, incarnation) else {
                     return "the configuration of revision \(stored.record.revision) is not what was written"
                 }
@@ -77,10 +86,15 @@ private struct Verification {
                 "tag \"\(tag.name)\" names revision \(tag.revision), beyond what is archived"
             }
         }
-        attempt(incarnation) {
-            _ = try db.removalRecords(incarnation)
-            _ = try db.migrationRecords(incarnation)
-            return []
+        let lists: [() throws -> Void] = [
+            { _ = try db.configurations(incarnation) }, { _ = try db.removalRecords(incarnation) },
+            { _ = try db.migrationRecords(incarnation) }, { _ = try db.soundPoints(incarnation) },
+        ]
+        for list in lists {
+            attempt(incarnation) {
+                try list()
+                return []
+            }
         }
         attempt(incarnation) {
             try db.lost(incarnation).map { "revisions \($0.lowerBound) to \($0.upperBound) are lost" }
@@ -287,14 +301,15 @@ private struct Verification {
     }
 
     private mutating func add(_ detail: String, _ incarnation: Incarnation?, ordinal: Int64? = nil) {
-        report.problems.append(
-            VerificationReport.Problem(
-                incarnation: incarnation,
-                segment: ordinal.map { Int($0) },
-                revisions: nil,
-                detail: detail
-            )
+        let problem = VerificationReport.Problem(
+            incarnation: incarnation,
+            segment: ordinal.map { Int($0) },
+            revisions: nil,
+            detail: detail
         )
+        // A checkpoint that is not what was written shows wherever something is counted.
+        guard ordinal != nil || !report.problems.contains(problem) else { return }
+        report.problems.append(problem)
     }
 
     private static func text(_ error: any Error) -> String {

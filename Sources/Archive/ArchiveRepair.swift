@@ -11,7 +11,7 @@ public import KVModel
 public struct ArchiveRepair {
     let salvage: Salvage
     private let target: String
-    private let acceptsLoss: Bool
+    let acceptsLoss: Bool
 
     /// Saves `path` into a new archive at `target`.
     ///
@@ -99,6 +99,14 @@ public struct ArchiveRepair {
             else { continue }
             found[incarnation.id.rawValue] = incarnation
         }
+        // Of the two rows of an incarnation one may have another number by damage: nothing proves that one.
+        for (id, incarnation) in found where !isProved(incarnation) {
+            let isSecond = found.values.contains { other in
+                other.id.rawValue != id && other.cluster == incarnation.cluster && other.bucket == incarnation.bucket
+                    && other.created == incarnation.created && (isProved(other) || other.id.rawValue < id)
+            }
+            if isSecond { found[id] = nil }
+        }
         var lost: [Int64: Incarnation] = [:]
         for row in salvage.rows(of: "segment", "incarnation") {
             guard let id = try? row.integer(0), found[id] == nil, lost[id] == nil else { continue }
@@ -119,15 +127,23 @@ public struct ArchiveRepair {
     }
 
     private func checkpoint(_ incarnation: Incarnation) -> StoredCheckpoint? {
-        salvage.rows(of: "checkpoint", "incarnation, " + StoredCheckpoint.columns)
-            .filter { (try? $0.integer(0)) == incarnation.id.rawValue }
-            .compactMap { try? StoredCheckpoint($0.dropping(1)) }
-            .filter { $0.digest == $0.expectedDigest(incarnation) }
-            .max { ($0.checkpoint.updated, $0.segments) < ($1.checkpoint.updated, $1.segments) }
+        for areLoose in [false, true] {
+            let newest = of(incarnation, "checkpoint", StoredCheckpoint.columns, areLoose: areLoose)
+                .compactMap { try? StoredCheckpoint($0) }
+                .filter { $0.digest == $0.expectedDigest(incarnation) }
+                .max { ($0.checkpoint.updated, $0.segments) < ($1.checkpoint.updated, $1.segments) }
+            if let newest { return newest }
+        }
+        return nil
     }
 
-    func of(_ incarnation: Incarnation, _ table: String, _ columns: String) -> [StoredRow] {
-        salvage.rows(of: table, "incarnation, " + columns)
+    func of(
+        _ incarnation: Incarnation,
+        _ table: String,
+        _ columns: String,
+        areLoose: Bool? = nil
+    ) -> [StoredRow] {
+        salvage.rows(of: table, "incarnation, " + columns, areLoose: areLoose)
             .filter { (try? $0.integer(0)) == incarnation.id.rawValue }
             .map { $0.dropping(1) }
     }
@@ -138,8 +154,7 @@ public struct ArchiveRepair {
         _ writer: ArchiveWriter
     ) throws -> RepairReport.Bucket {
         let checkpoint = checkpoint(incarnation)
-        let points = of(incarnation, "point", StoredPoint.columns).compactMap { try? StoredPoint($0) }
-            .filter { $0.digest == $0.expectedDigest(incarnation) }
+        let points = points(incarnation, checkpoint)
         let rows = of(incarnation, "segment", SegmentRow.columns).compactMap { try? SegmentRow($0, previous: []) }
         let found = try SalvagedBucket(
             incarnation,
@@ -172,6 +187,7 @@ public struct ArchiveRepair {
                     incarnation.filterText,
                 ]
             )
+            try db.copyIncarnation(incarnation.id)
         }
         var stored = StoredCheckpoint(
             checkpoint?.checkpoint
@@ -208,7 +224,8 @@ public struct ArchiveRepair {
         }
         try writer.write { db in
             try db.save(&stored, incarnation)
-            try saveRecords(incarnation, stored, points, db)
+            try saveRecords(incarnation, stored, before: checkpoint?.records, points, db)
+            if let checkpoint { report.lostRecords = try countLost(checkpoint.records, incarnation, db) }
             for range in report.lost where !acceptsLoss {
                 try db.insert(
                     into: "lost",
@@ -217,9 +234,10 @@ public struct ArchiveRepair {
                     SegmentDigest.lost,
                     of: incarnation
                 )
+                try db.count(.lost, by: 1, incarnation)
             }
             for point in try db.points(incarnation.id).map(\.point) {
-                let isKnown = try isAvailable(point.revision, incarnation, stored, lost: report.lost, db)
+                let isKnown = try isAvailable(point.revision, incarnation, stored, report, db)
                 if isKnown { report.provedPoints.append(point) } else { report.refusedPoints.append(point) }
             }
         }
@@ -230,12 +248,15 @@ public struct ArchiveRepair {
         _ revision: Revision,
         _ incarnation: Incarnation,
         _ checkpoint: StoredCheckpoint,
-        lost: [ClosedRange<Revision>],
+        _ report: RepairReport.Bucket,
         _ db: Database
     ) throws -> Bool {
         do {
-            _ = try db.basis(of: revision, incarnation, exactFrom: checkpoint.exactFrom)
-            return !acceptsLoss || !lost.contains { $0.lowerBound <= revision }
+            let basis = try db.basis(of: revision, incarnation, exactFrom: checkpoint.exactFrom)
+            let misses = Set(report.lostRecords.map(\.kind))
+            guard !misses.contains(.configuration), basis.isRecorded || misses.isDisjoint(with: [.removal, .point])
+            else { return false }
+            return !acceptsLoss || !misses.contains(.lost) && !report.lost.contains { $0.lowerBound <= revision }
         } catch let error as ArchiveError {
             switch error.code {
             // Without the key, what is sealed cannot vouch for a point that was pruned and then damaged.

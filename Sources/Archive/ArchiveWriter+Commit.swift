@@ -20,6 +20,7 @@ extension ArchiveWriter {
                 sql: "INSERT OR IGNORE INTO incarnation (cluster, bucket, created, filter) VALUES (?, ?, ?, ?)",
                 arguments: [cluster, bucket.rawValue, created, text]
             )
+            if db.changesCount == 1 { try db.copyIncarnation(IncarnationID(rawValue: db.lastInsertedRowID)) }
             let id = try db.integer(
                 "SELECT id FROM incarnation WHERE cluster = ? AND bucket = ? AND created = ?",
                 [cluster, bucket.rawValue, created]
@@ -48,18 +49,11 @@ extension ArchiveWriter {
     public func recordConfiguration(_ id: IncarnationID, json: String, revision: Revision, time: Timestamp) throws {
         try write { db in
             let incarnation = try db.incarnation(id)
-            let latest = try db.configurations(id).last?.record
+            let latest = try db.storedConfigurations(id).last?.record
             guard latest?.json != json else { return }
             // A run that was killed may have recorded one from further on than the next run resumes.
             let revision = max(revision, latest?.revision ?? 0)
-            let record = ConfigurationRecord(revision: revision, time: time, json: json)
-            try db.execute(
-                sql: "INSERT INTO configuration (incarnation, revision, time, json, digest) VALUES (?, ?, ?, ?, ?)",
-                arguments: [
-                    id.rawValue, try revision.stored(), time.nanoseconds, json,
-                    Data(StoredConfiguration.digest(record, incarnation)),
-                ]
-            )
+            try db.save(ConfigurationRecord(revision: revision, time: time, json: json), incarnation)
         }
     }
 
@@ -76,6 +70,7 @@ extension ArchiveWriter {
                 segments: before?.segments ?? 0,
                 head: before?.head ?? SegmentDigest.root(incarnation),
                 exactFrom: before?.exactFrom ?? 0,
+                records: try before?.records ?? db.recordCounts(id),
                 incarnation: incarnation
             )
             var last = before?.checkpoint.resumeRevision ?? 0
@@ -154,14 +149,16 @@ extension Database {
         stored.digest = stored.expectedDigest(incarnation)
         let checkpoint = stored.checkpoint
         let source = checkpoint.sourceState
-        try cachedStatement(sql: "INSERT OR REPLACE INTO checkpoint VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
-            .execute(arguments: [
-                incarnation.id.rawValue, try checkpoint.resumeRevision.stored(),
-                try checkpoint.consistentRevision?.stored(),
-                checkpoint.consistentTime?.nanoseconds, Int64(bitPattern: source.messages),
-                Int64(bitPattern: source.bytes), Int64(bitPattern: source.firstSequence),
-                Int64(bitPattern: source.lastSequence), checkpoint.updated.nanoseconds, stored.segments,
-                Data(stored.head), try stored.exactFrom.stored(), Data(stored.digest),
-            ])
+        let places = Array(repeating: "?", count: 13 + RecordKind.allCases.count).joined(separator: ", ")
+        let leading: StatementArguments = [
+            incarnation.id.rawValue, try checkpoint.resumeRevision.stored(),
+            try checkpoint.consistentRevision?.stored(),
+            checkpoint.consistentTime?.nanoseconds, Int64(bitPattern: source.messages),
+            Int64(bitPattern: source.bytes), Int64(bitPattern: source.firstSequence),
+            Int64(bitPattern: source.lastSequence), checkpoint.updated.nanoseconds, stored.segments,
+            Data(stored.head), try stored.exactFrom.stored(),
+        ]
+        try cachedStatement(sql: "INSERT OR REPLACE INTO checkpoint VALUES (\(places))")
+            .execute(arguments: leading + StatementArguments(stored.records.numbers) + [Data(stored.digest)])
     }
 }

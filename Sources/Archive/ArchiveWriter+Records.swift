@@ -88,6 +88,7 @@ extension ArchiveWriter {
                 SegmentDigest.tag,
                 of: incarnation
             )
+            try db.count(.tag, by: 1, incarnation)
         }
     }
 
@@ -98,6 +99,7 @@ extension ArchiveWriter {
         try write { db in
             try db.execute(sql: "DELETE FROM tag WHERE incarnation = ? AND name = ?", arguments: [id.rawValue, name])
             guard db.changesCount == 1 else { throw ArchiveError(.noSuchPoint("there is no tag \"\(name)\"")) }
+            try db.count(.tag, by: -1, db.incarnation(id))
         }
     }
 
@@ -132,6 +134,7 @@ extension ArchiveWriter {
                     incarnation
                 )
             }
+            try db.count(.removal, by: revisions.count, incarnation)
             let exactFrom = try db.soundCheckpoint(incarnation)?.exactFrom ?? 0
             let disproved = max(exactFrom, since?.revision ?? 0)
             for point in try db.points(id, through: seenAt) where point.point.revision > disproved {

@@ -72,6 +72,8 @@ public final class ArchiveWriter: Sendable {
                         try ArchiveFormat.create(db, key: key)
                     }
                     try db.execute(sql: "PRAGMA synchronous = FULL")
+                    // A row that is replaced leaves no bytes that one changed pointer would make the present one.
+                    _ = try db.rows("PRAGMA secure_delete = FAST")
                     // A file that cannot be written shows now, not at the first commit.
                     try db.inTransaction(.immediate) { .rollback }
                     try db.execute(sql: "PRAGMA wal_autocheckpoint = \((16 << 20) / ArchiveFormat.pageSize)")

@@ -91,8 +91,7 @@ extension Database {
     func belonging(_ incarnation: Incarnation, _ rows: [SegmentRow], exactFrom: Revision) throws -> Belonging {
         var held = HeldRuns()
         guard exactFrom > 0 else { return Belonging(held, exactFrom: 0, last: 0) }
-        for revision in try points(incarnation.id, through: exactFrom).map(\.point.revision) {
-            guard let stored = try soundPoint(incarnation, at: revision) else { continue }
+        for stored in try soundPoints(incarnation, through: exactFrom) {
             held = held.union(try self.held(stored, incarnation))
         }
         return Belonging(held, exactFrom: exactFrom, last: try lastRevision(rows, incarnation, through: exactFrom))

@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 import KVModel
 
@@ -5,7 +6,25 @@ import KVModel
 extension Database {
     private static let incarnationColumns = "SELECT \(Incarnation.columns) FROM incarnation"
 
+    /// The incarnations by number; one that a damaged page hides leaves a checkpoint that is nobody's.
     func incarnations() throws -> [Incarnation] {
+        let orphans = try integer(
+            "SELECT count(*) FROM checkpoint WHERE incarnation NOT IN (SELECT id FROM incarnation NOT INDEXED)"
+        )
+        guard orphans == 0 else { throw ArchiveError(.corrupt("the names of \(orphans) of its buckets are missing")) }
+        return try storedIncarnations()
+    }
+
+    /// Writes an incarnation's row a second time: what is sealed opens with these names only.
+    func copyIncarnation(_ id: IncarnationID) throws {
+        try execute(
+            sql: "INSERT INTO incarnation_copy SELECT \(Incarnation.columns) FROM incarnation WHERE id = ?",
+            arguments: [id.rawValue]
+        )
+    }
+
+    /// The incarnations that are found.
+    func storedIncarnations() throws -> [Incarnation] {
         try rows(Self.incarnationColumns + " ORDER BY id").map(Incarnation.init)
     }
 
@@ -17,9 +36,8 @@ extension Database {
     }
 
     func latestIncarnation(bucket: BucketName, cluster: String?) throws -> Incarnation? {
-        try rows(Self.incarnationColumns + " WHERE bucket = ? ORDER BY id", [bucket.rawValue])
-            .map(Incarnation.init)
-            .filter { cluster == nil || $0.cluster == cluster }
+        try incarnations()
+            .filter { $0.bucket == bucket && (cluster == nil || $0.cluster == cluster) }
             .reduce(nil) { newest, other in
                 guard let newest else { return other }
                 return other.isLater(than: newest) ? other : newest
@@ -40,19 +58,47 @@ extension Database {
         return stored
     }
 
-    func configurations(_ id: IncarnationID) throws -> [StoredConfiguration] {
-        let sql = """
-            SELECT revision, time, json, digest FROM configuration WHERE incarnation = ? ORDER BY revision, id
-            """
-        return try rows(sql, [id.rawValue]).map { try StoredConfiguration($0) }
+    /// The configurations of an incarnation, oldest first, as they are.
+    func storedConfigurations(_ id: IncarnationID) throws -> [StoredConfiguration] {
+        let sql = "SELECT \(StoredConfiguration.columns) FROM configuration WHERE incarnation = ?"
+        return try rows(sql, [id.rawValue]).map { try StoredConfiguration($0) }.sorted {
+            ($0.record.revision, $0.id) < ($1.record.revision, $1.id)
+        }
+    }
+
+    /// The configurations of an incarnation, oldest first, each as it was written; all that there are unless
+    /// `mayMiss` says that less will do.
+    func configurations(_ incarnation: Incarnation, mayMiss: Bool = false) throws -> [ConfigurationRecord] {
+        let stored = try storedConfigurations(incarnation.id)
+        for configuration in stored
+        where configuration.digest != StoredConfiguration.digest(configuration.record, incarnation) {
+            throw ArchiveError(.corrupt("a configuration of bucket \(incarnation.bucket) is not what was written"))
+        }
+        if !mayMiss { try checkComplete(.configuration, stored.map(\.id), incarnation) }
+        return stored.map(\.record)
+    }
+
+    /// Writes a configuration's row.
+    func save(_ record: ConfigurationRecord, _ incarnation: Incarnation) throws {
+        try execute(
+            sql: "INSERT INTO configuration (incarnation, revision, time, json, digest) VALUES (?, ?, ?, ?, ?)",
+            arguments: [
+                incarnation.id.rawValue, try record.revision.stored(), record.time.nanoseconds, record.json,
+                Data(StoredConfiguration.digest(record, incarnation)),
+            ]
+        )
+        try count(.configuration, by: 1, incarnation)
     }
 
     func tags(_ id: IncarnationID) throws -> [ArchiveTag] {
-        let sql =
-            "SELECT name, revision, time, note, created, digest FROM tag WHERE incarnation = ? ORDER BY revision, name"
+        let sql = """
+            SELECT name, revision, time, note, created, digest, rowid FROM tag WHERE incarnation = ?
+            ORDER BY revision, name
+            """
         let incarnation = try incarnation(id)
         let root = SegmentDigest.root(incarnation)
-        return try rows(sql, [id.rawValue]).map { row in
+        let rows = try rows(sql, [id.rawValue])
+        let tags = try rows.map { row in
             try row.check(SegmentDigest.tag, root, count: 5, "a tag of bucket \(incarnation.bucket)")
             return ArchiveTag(
                 name: try row.text(0),
@@ -63,6 +109,8 @@ extension Database {
                 created: try row.time(4)
             )
         }
+        try checkComplete(.tag, rows.map { try $0.integer(6) }, incarnation)
+        return tags
     }
 
     func runs() throws -> [ArchiveRun] {
@@ -115,10 +163,14 @@ extension Incarnation {
 struct StoredConfiguration {
     let record: ConfigurationRecord
     let digest: [UInt8]
+    let id: Int64
+
+    static let columns = "revision, time, json, digest, id"
 
     init(_ row: StoredRow) throws {
         record = ConfigurationRecord(revision: try row.revision(0), time: try row.time(1), json: try row.text(2))
         digest = Array(try row.blob(3))
+        id = try row.integer(4)
     }
 
     static func digest(_ record: ConfigurationRecord, _ incarnation: Incarnation) -> [UInt8] {
@@ -141,6 +193,8 @@ struct StoredCheckpoint {
     var head: [UInt8]
     /// States before this revision are known only at points: a prune dropped what others need; 0 before the first.
     var exactFrom: Revision
+    /// How many records there are beside the segments.
+    var records: RecordCounts
     /// The digest of the row.
     var digest: [UInt8]
 
@@ -149,19 +203,21 @@ struct StoredCheckpoint {
         segments: Int64,
         head: [UInt8],
         exactFrom: Revision = 0,
+        records: RecordCounts = RecordCounts(),
         incarnation: Incarnation
     ) {
         self.checkpoint = checkpoint
         self.segments = segments
         self.head = head
         self.exactFrom = exactFrom
+        self.records = records
         digest = []
         digest = expectedDigest(incarnation)
     }
 
     static let columns = """
         resume_revision, consistent_revision, consistent_time, source_messages, source_bytes, source_first,
-        source_last, updated, segments, head, exact_from, digest
+        source_last, updated, segments, head, exact_from, \(RecordCounts.columns), digest
         """
 
     init(_ row: StoredRow) throws {
@@ -180,7 +236,8 @@ struct StoredCheckpoint {
         segments = try row.integer(8)
         head = Array(try row.blob(9))
         exactFrom = try row.revision(10)
-        digest = Array(try row.blob(11))
+        records = try RecordCounts(row, from: 11)
+        digest = Array(try row.blob(11 + RecordKind.allCases.count))
     }
 
     /// What `digest` must be.
@@ -193,7 +250,7 @@ struct StoredCheckpoint {
             checkpoint.sourceState.messages, checkpoint.sourceState.bytes, checkpoint.sourceState.firstSequence,
             checkpoint.sourceState.lastSequence, UInt64(bitPattern: checkpoint.updated.nanoseconds),
             UInt64(bitPattern: segments), exactFrom,
-        ] { numbers.appendBigEndian(number) }
+        ] + records.numbers.map({ UInt64(bitPattern: $0) }) { numbers.appendBigEndian(number) }
         return SegmentDigest.fields("cistern checkpoint 1\n", [SegmentDigest.root(incarnation), numbers, head])
     }
 }

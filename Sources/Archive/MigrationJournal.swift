@@ -22,13 +22,15 @@ extension ArchiveWriter {
     /// Writes a migration's step down; it is on the disk when this returns.
     public func recordMigration(_ id: IncarnationID, step: String, detail: String, at time: Timestamp) throws {
         try write { db in
+            let incarnation = try db.incarnation(id)
             try db.insert(
                 into: "migration",
                 "time, step, detail",
                 [time.nanoseconds.databaseValue, step.databaseValue, detail.databaseValue],
                 SegmentDigest.migration,
-                of: db.incarnation(id)
+                of: incarnation
             )
+            try db.count(.migration, by: 1, incarnation)
         }
     }
 }
@@ -36,10 +38,13 @@ extension ArchiveWriter {
 extension Database {
     func migrationRecords(_ incarnation: Incarnation) throws -> [MigrationRecord] {
         let root = SegmentDigest.root(incarnation)
-        let sql = "SELECT time, step, detail, digest FROM migration WHERE incarnation = ? ORDER BY id"
-        return try rows(sql, [incarnation.id.rawValue]).map { row in
+        let sql = "SELECT time, step, detail, digest, id FROM migration WHERE incarnation = ? ORDER BY id"
+        let rows = try rows(sql, [incarnation.id.rawValue])
+        let records = try rows.map { row in
             try row.check(SegmentDigest.migration, root, count: 3, "a migration's step of \(incarnation.bucket)")
             return MigrationRecord(time: try row.time(0), step: try row.text(1), detail: try row.text(2))
         }
+        try checkComplete(.migration, rows.map { try $0.integer(4) }, incarnation)
+        return records
     }
 }

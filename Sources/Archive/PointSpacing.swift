@@ -38,7 +38,7 @@ extension Database {
                 head: present?.head ?? [],
                 incarnation
             ),
-            incarnation.id
+            incarnation
         )
         guard present == nil, lastInsertedRowID % PointSpacing.interval == 0 else { return }
         // What a prune kept is kept for a reason, and so is what has a name.

@@ -9,7 +9,7 @@ import Schedule
 struct Prune {
     private let incarnation: Incarnation
     private let db: Database
-    private var checkpoint: StoredCheckpoint
+    private let checkpoint: StoredCheckpoint
     private let tags: [ArchiveTag]
     private var union = HeldRuns()
     private(set) var report: PruneReport.Bucket
@@ -23,11 +23,7 @@ struct Prune {
         tags = try db.tags(incarnation.id)
         report = PruneReport.Bucket(incarnation: incarnation)
         let names = Dictionary(grouping: tags, by: \.revision).mapValues { $0.map(\.name) }
-        var points: [ConsistentPoint] = []
-        for stored in try db.points(incarnation.id) {
-            guard let sound = try db.soundPoint(incarnation, at: stored.point.revision) else { continue }
-            points.append(sound.point)
-        }
+        var points = try db.soundPoints(incarnation).map(\.point)
         guard let newest = points.last else { return nil }
         let known = Set(points.map(\.revision))
         for revision in names.keys where !known.contains(revision) && revision < newest.revision {
@@ -77,9 +73,12 @@ struct Prune {
                 sql: "DELETE FROM tag WHERE incarnation = ? AND name = ?",
                 arguments: [incarnation.id.rawValue, tag.name]
             )
+            try db.count(.tag, by: -db.changesCount, incarnation)
         }
-        checkpoint.exactFrom = report.exactFrom
-        try db.save(&checkpoint, incarnation)
+        // What was written down and dropped has been counted there.
+        guard var stored = try db.soundCheckpoint(incarnation) else { return }
+        stored.exactFrom = report.exactFrom
+        try db.save(&stored, incarnation)
     }
 
     private mutating func keep(_ point: ConsistentPoint, writes: Bool) throws {

@@ -2,6 +2,14 @@ public import KVModel
 
 /// What a repair could save, and what is lost.
 public struct RepairReport: Sendable, Equatable {
+    /// Records of one kind that damage took.
+    public struct LostRecords: Sendable, Equatable {
+        /// Which.
+        public let kind: RecordKind
+        /// How many.
+        public let count: Int
+    }
+
     /// Of one incarnation.
     public struct Bucket: Sendable, Equatable {
         /// The incarnation.
@@ -16,13 +24,17 @@ public struct RepairReport: Sendable, Equatable {
         public internal(set) var lost: [ClosedRange<Revision>] = []
         /// The last revision saved, if what came after it, if anything did, is not known.
         public internal(set) var unknownAfter: Revision?
+        /// What is missing of what was recorded beside the entries, as far as the checkpoint tells.
+        public internal(set) var lostRecords: [LostRecords] = []
         /// The points whose states need nothing that is lost.
         public internal(set) var provedPoints: [ConsistentPoint] = []
         /// The points whose states are refused from now on.
         public internal(set) var refusedPoints: [ConsistentPoint] = []
 
         /// Whether nothing is lost.
-        public var isWhole: Bool { !isNameLost && lost.isEmpty && unknownAfter == nil && refusedPoints.isEmpty }
+        public var isWhole: Bool {
+            !isNameLost && lost.isEmpty && unknownAfter == nil && lostRecords.isEmpty && refusedPoints.isEmpty
+        }
     }
 
     /// Of each incarnation, by number.

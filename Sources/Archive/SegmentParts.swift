@@ -23,7 +23,7 @@ struct SegmentSizes: Sendable, Equatable {
     var values: Int
     var keyFilter: Int
 
-    var total: Int { body + values + keyFilter }
+    var total: Int { body &+ values &+ keyFilter }
 }
 
 /// A digest of each blob of a segment, so that one can be checked without the others being read.

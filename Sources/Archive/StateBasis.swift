@@ -52,14 +52,18 @@ extension Database {
 
     /// The revisions that a repair found lost, ascending.
     func lost(_ incarnation: Incarnation) throws -> [ClosedRange<Revision>] {
-        let sql = "SELECT first_revision, last_revision, digest FROM lost WHERE incarnation = ? ORDER BY first_revision"
+        let sql =
+            "SELECT first_revision, last_revision, digest, id FROM lost WHERE incarnation = ? ORDER BY first_revision"
         let root = SegmentDigest.root(incarnation)
-        return try rows(sql, [incarnation.id.rawValue]).map { row in
+        let rows = try rows(sql, [incarnation.id.rawValue])
+        let ranges = try rows.map { row in
             try row.check(SegmentDigest.lost, root, count: 2, "a lost range of bucket \(incarnation.bucket)")
             let (first, last) = (try row.revision(0), try row.revision(1))
             guard first <= last else { throw ArchiveError(.corrupt("a range of lost revisions ends before it begins")) }
             return first...last
         }
+        try checkComplete(.lost, rows.map { try $0.integer(3) }, incarnation)
+        return ranges
     }
 
     /// Throws `.noSuchPoint` if the state at a revision needs entries that damage took.

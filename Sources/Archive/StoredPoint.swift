@@ -63,14 +63,40 @@ extension Database {
         return try rows(sql, [id.rawValue, Int64(clamping: revision)]).map { try StoredPoint($0) }
     }
 
+    /// The points of an incarnation, by revision, each as it was written; all that there are unless `mayMiss` says that
+    /// less will do.
+    func soundPoints(
+        _ incarnation: Incarnation,
+        through revision: Revision = .max,
+        mayMiss: Bool = false
+    ) throws -> [StoredPoint] {
+        // Without the index: what that one hides is found all the same.
+        let sql = "SELECT \(StoredPoint.columns), id FROM point NOT INDEXED WHERE incarnation = ?"
+        let rows = try rows(sql, [incarnation.id.rawValue])
+        let points = try rows.map { try StoredPoint($0) }
+        for stored in points where stored.digest != stored.expectedDigest(incarnation) {
+            throw ArchiveError(.corrupt("a point of bucket \(incarnation.bucket) is not what was written"))
+        }
+        if !mayMiss { try checkComplete(.point, rows.map { try $0.integer(6) }, incarnation) }
+        return points.filter { $0.point.revision <= revision }.sorted { $0.point.revision < $1.point.revision }
+    }
+
     /// The point of a revision, if it is what was written.
-    func soundPoint(_ incarnation: Incarnation, at revision: Revision) throws -> StoredPoint? {
+    ///
+    /// With `isProof`, that there is none is said only if no point is missing.
+    func soundPoint(
+        _ incarnation: Incarnation,
+        at revision: Revision,
+        isProof: Bool = false
+    ) throws -> StoredPoint? {
         let sql = "SELECT \(StoredPoint.columns) FROM point WHERE incarnation = ? AND revision = ?"
         let row = try rows(sql, [incarnation.id.rawValue, Int64(clamping: revision)]).first
         guard let stored = try row.map({ try StoredPoint($0) }) else {
-            // A point whose revision was damaged is found under another one: then its digest does not fit.
-            for other in try points(incarnation.id) where other.digest != other.expectedDigest(incarnation) {
-                throw ArchiveError(.corrupt("a point of bucket \(incarnation.bucket) is not what was written"))
+            // A point whose revision was damaged is found under another one: then its digest does not fit. One that the
+            // index hides is found without it.
+            let others = try soundPoints(incarnation, mayMiss: !isProof)
+            guard !others.contains(where: { $0.point.revision == revision }) else {
+                throw ArchiveError(.corrupt("the index of points does not have revision \(revision)"))
             }
             return nil
         }
@@ -83,7 +109,10 @@ extension Database {
     }
 
     /// Writes a point's row, in place of the one it had.
-    func save(_ stored: StoredPoint, _ id: IncarnationID) throws {
+    func save(_ stored: StoredPoint, _ incarnation: Incarnation) throws {
+        let id = incarnation.id
+        let sql = "SELECT count(*) FROM point WHERE incarnation = ? AND revision = ?"
+        let isNew = try integer(sql, [id.rawValue, try stored.point.revision.stored()]) == 0
         try cachedStatement(
             sql: """
                 INSERT INTO point (incarnation, revision, time, held_rows, held_entries, head, digest)
@@ -95,12 +124,14 @@ extension Database {
             id.rawValue, try stored.point.revision.stored(), stored.point.time.nanoseconds, stored.rows,
             stored.entries, Data(stored.head), Data(stored.digest),
         ])
+        if isNew { try count(.point, by: 1, incarnation) }
     }
 
     /// Removes a point's row.
     func forget(_ point: ConsistentPoint, _ incarnation: Incarnation) throws {
         try cachedStatement(sql: "DELETE FROM point WHERE incarnation = ? AND revision = ?")
             .execute(arguments: [incarnation.id.rawValue, try point.revision.stored()])
+        try count(.point, by: -changesCount, incarnation)
     }
 
     /// The digest of a row of `held`, chained to the row before.
@@ -135,10 +166,7 @@ extension Database {
             ])
             ordinal += 1
         }
-        try save(
-            StoredPoint(point, rows: ordinal, entries: Int64(entries), head: head, incarnation),
-            incarnation.id
-        )
+        try save(StoredPoint(point, rows: ordinal, entries: Int64(entries), head: head, incarnation), incarnation)
     }
 
     /// Forgets what a point held.

@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import GRDB
 import KVModel
@@ -9,35 +10,29 @@ import Testing
 /// An archive of everything: points, a prune and what it wrote down, tags, removals, merged and small segments; and all
 /// that it answers while it is whole, to hold damaged copies against.
 struct GoldenArchive: ~Copyable {
-    /// What commands show of it.
-    private struct Answers {
-        var runs: [ArchiveRun]
-        var tags: [[ArchiveTag]]
-        var digests: [Revision: StateDigest]
-        var keys: [KeyState]
-        var histories: [[Entry]]
-        var latest: [Entry?]
-
-        /// Which of them differ.
-        func differences(_ other: Self) -> [String] {
-            var names: [String] = []
-            if runs != other.runs { names.append("runs") }
-            if tags != other.tags { names.append("tags") }
-            for (revision, digest) in other.digests.sorted(by: { $0.key < $1.key }) where digests[revision] != digest {
-                names.append("state of revision \(revision)")
-            }
-            if keys != other.keys { names.append("keys") }
-            if histories != other.histories { names.append("histories") }
-            if latest != other.latest { names.append("latest") }
-            return names
-        }
+    /// What came of a damage.
+    enum Outcome {
+        /// Nothing that can be read has changed.
+        case harmless
+        /// Verification reports it.
+        case reported
+        /// The file opens no more, which every command says.
+        case unopened
     }
 
-    /// What is shown as it stands, without being checked: verification is what tells that it is wrong.
-    private struct Unchecked: Equatable {
-        var checkpoints: [Checkpoint?]
+    /// Something to ask an archive, each by itself: what one refuses, another one may still answer.
+    private struct Question {
+        let name: String
+        let ask: (ArchiveReader) throws -> String
+    }
+
+    /// What is listed row by row: each row is what was written, but one that a broken page hides is missing.
+    ///
+    /// `list` and `show` must show an archive that a repair could not save whole, so that a missing row is no error
+    /// there; nothing is reckoned from these lists, and verification is what tells that they are not whole.
+    private struct Listed: Equatable {
+        var runs: [ArchiveRun]
         var configurations: [[ConfigurationRecord]]
-        var removals: [RemovalRecord]
     }
 
     /// A segment's row, and what digests say of its blobs.
@@ -53,8 +48,10 @@ struct GoldenArchive: ~Copyable {
     private let names: [Key]
     private let stored: [StoredSegment]
     private let whole: [ClosedRange<Revision>: [Entry]]
-    private let answers: Answers
-    private let unchecked: Unchecked
+    private let points: [Revision]
+    private let answers: [String: String]
+    private let proofs: [Revision: StateDigest]
+    private let listed: Listed
 
     /// Makes one; the same entries every time.
     static func make(isEncrypted: Bool) throws -> GoldenArchive {
@@ -64,11 +61,17 @@ struct GoldenArchive: ~Copyable {
         let whole = try held(archive.path, id, key: key)
         let names = Set(whole.values.joined().map(\.key)).sorted()
         let reader = try ArchiveReader.open(path: archive.path, key: key)
+        let proofs = try proofs(reader, id)
+        let points = proofs.keys.sorted()
+        var answers: [String: String] = [:]
+        for question in questions(id, names, points) { answers[question.name] = try question.ask(reader) }
         return GoldenArchive(
             bytes: try Data(contentsOf: URL(fileURLWithPath: archive.path)),
             stored: try stored(archive.path).compactMap(\.self),
-            answers: try answers(reader, id, names, proofs(reader, id).keys.sorted()),
-            unchecked: try unchecked(reader, id),
+            points: points,
+            answers: answers,
+            proofs: proofs,
+            listed: try listed(reader),
             names: names,
             whole: whole,
             id: id,
@@ -80,8 +83,10 @@ struct GoldenArchive: ~Copyable {
     private init(
         bytes: Data,
         stored: [StoredSegment],
-        answers: Answers,
-        unchecked: Unchecked,
+        points: [Revision],
+        answers: [String: String],
+        proofs: [Revision: StateDigest],
+        listed: Listed,
         names: [Key],
         whole: [ClosedRange<Revision>: [Entry]],
         id: IncarnationID,
@@ -90,8 +95,10 @@ struct GoldenArchive: ~Copyable {
     ) {
         self.bytes = bytes
         self.stored = stored
+        self.points = points
         self.answers = answers
-        self.unchecked = unchecked
+        self.proofs = proofs
+        self.listed = listed
         self.names = names
         self.whole = whole
         self.id = id
@@ -140,30 +147,38 @@ struct GoldenArchive: ~Copyable {
         }
     }
 
-    private static func answers(
-        _ reader: ArchiveReader,
-        _ id: IncarnationID,
-        _ names: [Key],
-        _ points: [Revision]
-    ) throws -> Answers {
-        let summary = try reader.summary()
-        return Answers(
-            runs: summary.runs,
-            tags: summary.buckets.map(\.tags),
-            digests: try points.reduce(into: [:]) { $0[$1] = try reader.digest(of: id, at: $1) },
-            keys: try reader.keys(of: id, at: points.last ?? 0),
-            histories: try names.prefix(3).map { try reader.history(of: $0, in: id) },
-            latest: try names.prefix(3).map { try reader.latest($0, in: id) }
-        )
+    private static func questions(_ id: IncarnationID, _ names: [Key], _ points: [Revision]) -> [Question] {
+        let newest = points.last ?? 0
+        var questions = [
+            Question(name: "checkpoint") { "\(String(describing: try $0.checkpoint(id)))" },
+            Question(name: "summary") { "\(try $0.summary().buckets.map { ($0.checkpoint, $0.exactFrom, $0.tags) })" },
+            Question(name: "tags") { "\(try $0.tags(of: id))" },
+            Question(name: "configurations") { "\(try $0.configurations(of: id))" },
+            Question(name: "removals") { "\(try $0.removals(of: id))" },
+            Question(name: "migrations") { "\(try $0.migrationRecords(of: id))" },
+            Question(name: "segments") { "\(try $0.segments(of: id))" },
+            Question(name: "keys") { "\(try $0.keys(of: id, at: newest))" },
+            Question(name: "export") { reader in
+                var hash = SHA256()
+                _ = try ArchiveExport(reader).run(reader.incarnations()) { hash.update(bufferPointer: $0) }
+                return "\(hash.finalize())"
+            },
+        ]
+        for name in names.prefix(3) {
+            questions += [
+                Question(name: "history of \(name)") { "\(try $0.history(of: name, in: id))" },
+                Question(name: "latest \(name)") { "\(String(describing: try $0.latest(name, in: id)))" },
+            ]
+        }
+        return questions
+            + points.map { point in
+                Question(name: "state of revision \(point)") { "\(try $0.digest(of: id, at: point))" }
+            }
     }
 
-    private static func unchecked(_ reader: ArchiveReader, _ id: IncarnationID) throws -> Unchecked {
+    private static func listed(_ reader: ArchiveReader) throws -> Listed {
         let summary = try reader.summary()
-        return Unchecked(
-            checkpoints: summary.buckets.map(\.checkpoint),
-            configurations: summary.buckets.map(\.configurations),
-            removals: try reader.removals(of: id)
-        )
+        return Listed(runs: summary.runs, configurations: summary.buckets.map(\.configurations))
     }
 
     /// The segments that SQLite still reads with blobs that are what their rows say, one by one, as far as it can; found
@@ -187,38 +202,46 @@ struct GoldenArchive: ~Copyable {
     }
 
     /// Damages the archive, asks it everything, and saves what is left of it.
-    func examine(_ damaged: Data, _ what: String) throws {
+    @discardableResult
+    func examine(_ damaged: Data, _ what: String) throws -> Outcome {
         try damaged.write(to: URL(fileURLWithPath: archive.path))
         // A page that a reader's log still has would hide the damage.
         for suffix in ["-wal", "-shm"] { unlink(archive.path + suffix) }
-        try expectRightAnswers(what)
+        let outcome = try expectRightAnswers(what)
         let target = archive.directory + "/saved.cistern"
         defer { for suffix in ["", "-wal", "-shm"] { unlink(target + suffix) } }
-        try expectNothingIntactLost(target, what)
+        try expectNothingIntactLost(target, isWhole: outcome == .harmless, what)
+        return outcome
     }
 
     /// Commands that read must give right answers or errors, and verification must report what is wrong.
-    private func expectRightAnswers(_ what: String) throws {
+    private func expectRightAnswers(_ what: String) throws -> Outcome {
+        let reader: ArchiveReader
+        let isSound: Bool
         do {
-            let reader = try ArchiveReader.open(path: archive.path, key: key)
-            let isSound = try reader.verify().isSound
-            let seen = try Self.answers(reader, id, names, answers.digests.keys.sorted())
-            let wrong = seen.differences(answers)
-            // A row that a broken page hides is missing for whoever asks; verification is what finds that.
-            #expect(wrong == [] || !isSound, "\(what): wrong answers, and verification found nothing")
-            #expect(try !isSound || Self.unchecked(reader, id) == unchecked, "\(what): nobody noticed")
+            reader = try ArchiveReader.open(path: archive.path, key: key)
+            isSound = try reader.verify().isSound
         } catch let error as ArchiveError {
-            // What fails for a reader must be reported; what cannot be opened cannot be verified either.
+            // What cannot be opened cannot be verified either.
+            #expect(error.path == archive.path, "\(what): \(error)")
+            return .unopened
+        }
+        for question in Self.questions(id, names, points) {
             do {
-                let report = try ArchiveReader.open(path: archive.path, key: key).verify()
-                #expect(!report.isSound, "\(what): \(error) and verification found nothing")
+                let isRight = try question.ask(reader) == answers[question.name]
+                #expect(
+                    isRight,
+                    "\(what): wrong \(question.name); for verification it is \(isSound ? "" : "not ")sound"
+                )
             } catch let error as ArchiveError {
-                #expect(error.path == archive.path, "\(what): \(error)")
+                #expect(!isSound, "\(what): \(question.name): \(error), and verification found nothing")
             }
         }
+        #expect(try !isSound || Self.listed(reader) == listed, "\(what): nobody noticed")
+        return isSound ? .harmless : .reported
     }
 
-    private func expectNothingIntactLost(_ target: String, _ what: String) throws {
+    private func expectNothingIntactLost(_ target: String, isWhole: Bool, _ what: String) throws {
         // Without a file that opens, nothing can be said to be intact.
         let found = (try? Self.stored(archive.path, atMost: stored.count)) ?? []
         let intact = stored.filter { found.contains($0) }
@@ -238,6 +261,7 @@ struct GoldenArchive: ~Copyable {
                     bucket.lost.contains { $0.contains(revision) } || (bucket.unknownAfter ?? .max) < revision
                 #expect(isSaid, "\(what): revision \(revision) is missing, and nobody says so")
             }
+            #expect(!isWhole || report.isWhole, "\(what): not saved whole: \(bucket)")
             try expectRightAnswers(ofRepaired: target, isWhole: missing.isEmpty && report.isWhole, what)
         } catch let error as ArchiveError {
             #expect(intact.isEmpty, "\(what): \(error)")
@@ -255,7 +279,7 @@ struct GoldenArchive: ~Copyable {
             return
         }
         let reader = try ArchiveReader.open(path: target, key: key)
-        for (revision, proof) in answers.digests {
+        for (revision, proof) in proofs {
             do {
                 let digest = try reader.digest(of: id, at: revision)
                 #expect(digest == proof, "\(what): another state of revision \(revision) after the repair")

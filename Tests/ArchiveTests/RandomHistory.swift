@@ -29,9 +29,9 @@ struct RandomHistory {
         try writer.close()
     }
 
-    /// Adds commits of a few entries each.
-    mutating func grow(commits: Int, upTo most: Int = 12, tags: Bool = true) throws {
-        let writer = try ArchiveWriter.open(path: path, key: key)
+    /// Adds commits of a few entries each, to the archive or to a copy of it.
+    mutating func grow(commits: Int, _ copy: String? = nil, upTo most: Int = 12, tags: Bool = true) throws {
+        let writer = try ArchiveWriter.open(path: copy ?? path, key: key)
         for _ in 0..<commits { try commit(writer, most, tags) }
         try writer.close()
     }

@@ -15,6 +15,27 @@ public struct RemovalRecord: Sendable, Hashable {
     public let seenTime: Timestamp
 
     static let columns = "first_revision, last_revision, since_revision, since_time, seen_revision, seen_time"
+
+    /// Whether a point turned out not to be exact when this was seen.
+    func disproves(_ point: ConsistentPoint) -> Bool {
+        sinceRevision < point.revision && point.revision <= seenRevision && point.time < seenTime
+    }
+}
+
+extension RemovalRecord {
+    /// Reads a row of `columns`.
+    init(_ row: StoredRow) throws {
+        let first = try row.revision(0)
+        let last = try row.revision(1)
+        guard first <= last else { throw ArchiveError(.corrupt("a removal ends before it begins")) }
+        self.init(
+            revisions: first...last,
+            sinceRevision: try row.revision(2),
+            sinceTime: try row.time(3),
+            seenRevision: try row.revision(4),
+            seenTime: try row.time(5)
+        )
+    }
 }
 
 extension ArchiveReader {
@@ -47,7 +68,7 @@ extension ArchiveReader {
             let incarnation = try db.incarnation(id)
             return BasisRecords(
                 exactFrom: try db.soundCheckpoint(incarnation)?.exactFrom ?? 0,
-                points: try db.points(id, through: revision).map(\.point),
+                points: try db.soundPoints(incarnation, through: revision).map(\.point),
                 lost: try db.lost(incarnation).filter { $0.lowerBound <= revision }
             )
         }
@@ -73,25 +94,25 @@ extension Database {
     /// The removals of an incarnation, by their first revision.
     func removalRecords(_ incarnation: Incarnation) throws -> [RemovalRecord] {
         let sql = """
-            SELECT \(RemovalRecord.columns), digest FROM removal WHERE incarnation = ? ORDER BY first_revision, id
+            SELECT \(RemovalRecord.columns), digest, id FROM removal WHERE incarnation = ? ORDER BY first_revision, id
             """
         let root = SegmentDigest.root(incarnation)
-        return try rows(sql, [incarnation.id.rawValue]).map { row in
+        let rows = try rows(sql, [incarnation.id.rawValue])
+        var least: Revision = 0
+        let records = try rows.map { row in
             try row.check(SegmentDigest.removal, root, count: 6, "a removal of bucket \(incarnation.bucket)")
-            let first = try row.revision(0)
-            let last = try row.revision(1)
-            guard first <= last else { throw ArchiveError(.corrupt("a removal ends before it begins")) }
-            return RemovalRecord(
-                revisions: first...last,
-                sinceRevision: try row.revision(2),
-                sinceTime: try row.time(3),
-                seenRevision: try row.revision(4),
-                seenTime: try row.time(5)
-            )
+            let record = try RemovalRecord(row)
+            guard record.revisions.lowerBound >= least else {
+                throw ArchiveError(.corrupt("the index of removals is out of order"))
+            }
+            least = record.revisions.lowerBound
+            return record
         }
+        try checkComplete(.removal, rows.map { try $0.integer(7) }, incarnation)
+        return records
     }
 
-    /// Writes a removal's row.
+    /// Writes a removal's row; the caller counts it.
     func save(_ removal: RemovalRecord, _ incarnation: Incarnation) throws {
         try insert(
             into: "removal",

@@ -34,6 +34,7 @@ extension ArchiveWriter {
             try Self.adopt(records.removals, incarnation, db)
             try Self.adoptBasis(records, incarnation, db)
             let known = try db.tags(id)
+            var added = 0
             for tag in records.tags {
                 if let present = known.first(where: { $0.name == tag.name }) {
                     guard present.revision == tag.revision else {
@@ -52,36 +53,35 @@ extension ArchiveWriter {
                     SegmentDigest.tag,
                     of: incarnation
                 )
+                added += 1
             }
+            try db.count(.tag, by: added, incarnation)
         }
     }
 
     private static func adopt(_ records: [ConfigurationRecord], _ incarnation: Incarnation, _ db: Database) throws {
-        let known = try db.configurations(incarnation.id).map(\.record)
+        let known = try db.configurations(incarnation)
         for record in records where !known.contains(record) {
             _ = try RetainedEntries.Policy(json: record.json)
-            try db.execute(
-                sql: "INSERT INTO configuration (incarnation, revision, time, json, digest) VALUES (?, ?, ?, ?, ?)",
-                arguments: [
-                    incarnation.id.rawValue, try record.revision.stored(), record.time.nanoseconds, record.json,
-                    Data(StoredConfiguration.digest(record, incarnation)),
-                ]
-            )
+            try db.save(record, incarnation)
         }
     }
 
     private static func adopt(_ removals: [RemovalRecord], _ incarnation: Incarnation, _ db: Database) throws {
         guard !removals.isEmpty else { return }
         let known = Set(try db.removalRecords(incarnation))
-        for removal in removals where !known.contains(removal) { try db.save(removal, incarnation) }
+        let new = removals.filter { !known.contains($0) }
+        for removal in new { try db.save(removal, incarnation) }
+        try db.count(.removal, by: new.count, incarnation)
     }
 
     private static func adoptBasis(_ records: AdoptedRecords, _ incarnation: Incarnation, _ db: Database) throws {
         for point in records.points where try db.soundPoint(incarnation, at: point.revision) == nil {
-            try db.save(StoredPoint(point, incarnation), incarnation.id)
+            try db.save(StoredPoint(point, incarnation), incarnation)
         }
         let known = Set(try db.lost(incarnation))
-        for range in records.lost where !known.contains(range) {
+        let new = records.lost.filter { !known.contains($0) }
+        for range in new {
             try db.insert(
                 into: "lost",
                 "first_revision, last_revision",
@@ -90,6 +90,7 @@ extension ArchiveWriter {
                 of: incarnation
             )
         }
+        try db.count(.lost, by: new.count, incarnation)
         guard var stored = try db.soundCheckpoint(incarnation), stored.exactFrom < records.exactFrom else { return }
         guard try db.soundPoint(incarnation, at: records.exactFrom) != nil else {
             throw ArchiveError(.invalid("there is no point at revision \(records.exactFrom), from which it goes on"))

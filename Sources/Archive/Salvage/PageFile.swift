@@ -45,8 +45,16 @@ final class PageFile {
         return bytes
     }
 
-    /// The pages on the list of free ones, so that what was dropped long ago is not taken for more; none if in doubt.
-    func freePages() throws -> Set<Int> {
+    /// The pages that hold nothing, so that what was dropped long ago is not taken for more: those that the list of free
+    /// pages and the map of pages both call so, and those that one of them does.
+    func freePages() throws -> (certain: Set<Int>, doubtful: Set<Int>) {
+        let listed = try freeByList()
+        let mapped = try freeByMap()
+        return (listed.intersection(mapped), listed.symmetricDifference(mapped))
+    }
+
+    /// The pages on the list of free ones; none if it is not whole.
+    private func freeByList() throws -> Set<Int> {
         let header = try page(1)
         var trunk = Self.number(header, 32)
         let count = Self.number(header, 36)
@@ -60,6 +68,22 @@ final class PageFile {
             trunk = Self.number(bytes, 0)
         }
         return free.count == count ? free : []
+    }
+
+    /// The pages that the map calls free: a file that can give space back says of each page whose it is.
+    private func freeByMap() throws -> Set<Int> {
+        var free: Set<Int> = []
+        let span = pageSize / 5
+        for first in stride(from: 2, through: pageCount, by: span + 1) {
+            // SQLite never uses the page with this byte: it locks there.
+            let map = first == 0x4000_0000 / pageSize + 1 ? first + 1 : first
+            guard map < pageCount else { break }
+            let types = try page(map)
+            for number in map + 1...min(map + span, pageCount) where types[5 * (number - map - 1)] == 2 {
+                free.insert(number)
+            }
+        }
+        return free
     }
 
     /// A number of four bytes, highest first.

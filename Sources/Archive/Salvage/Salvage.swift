@@ -28,31 +28,35 @@ struct Salvage {
         scanner = RowScanner(file, all)
         for shape in all { shapes[shape.name] = shape }
         let free = try file.freePages()
-        var unknown: [Int] = []
-        for number in stride(from: 1, through: file.pageCount, by: 1) where !free.contains(number) {
-            let page = try file.page(number)
-            var isKnown = false
-            if let cells = scanner.cells(page, number) {
-                isKnown = true
-                for cell in cells where try !take(page, number, at: cell) { isKnown = false }
-            }
-            if !isKnown { unknown.append(number) }
+        var unknown: [(number: Int, from: Int)] = []
+        for number in stride(from: 1, through: file.pageCount, by: 1) where !free.certain.contains(number) {
             progress?(number, file.pageCount)
+            guard !free.doubtful.contains(number) else {
+                unknown.append((number, 1))
+                continue
+            }
+            let page = try file.page(number)
+            let cells = PageCells(page, number)
+            var isKnown = cells?.isAccounted ?? false
+            // Pages of indexes, and inner ones, hold nothing that leaves of tables do not, if they are that.
+            if let cells, cells.kind == .leafTable {
+                for cell in cells.starts where try !take(page, number, at: cell) { isKnown = false }
+            }
+            if !isKnown { unknown.append((number, max(1, cells?.content ?? 0))) }
         }
         // Of pages that are not what they should be, every byte may be the first one of a row.
-        for number in unknown where !overflow.contains(number) {
+        for (number, start) in unknown where !overflow.contains(number) {
             let page = try file.page(number)
-            // Pages of indexes hold nothing that tables do not.
-            guard page[0] != 2, page[0] != 10 else { continue }
-            for offset in 1..<page.count { _ = try take(page, number, at: offset) }
+            for offset in start..<page.count { _ = try take(page, number, at: offset, isLoose: true) }
         }
     }
 
-    private mutating func take(_ page: [UInt8], _ number: Int, at offset: Int) throws -> Bool {
+    private mutating func take(_ page: [UInt8], _ number: Int, at offset: Int, isLoose: Bool = false) throws -> Bool {
         guard !taken.contains(number * file.pageSize + offset),
             let head = try scanner.row(page, at: offset, values: false),
-            let found = try scanner.row(page, at: offset)
+            var found = try scanner.row(page, at: offset)
         else { return false }
+        found.row.isLoose = isLoose
         if head.table.name == "segment_data" {
             let blobs = found.row.values.compactMap { Data.fromDatabaseValue($0) }
             guard blobs.count == SegmentBlob.allCases.count else { return false }
@@ -94,10 +98,13 @@ struct Salvage {
     }
 
     /// The rows of a small table, with these columns in this order; `id` means the row's number where it is one.
-    func rows(of table: String, _ columns: String) -> [StoredRow] {
+    ///
+    /// Loose rows come last, or are the only ones, or are left out.
+    func rows(of table: String, _ columns: String, areLoose: Bool? = nil) -> [StoredRow] {
         guard let shape = shapes[table] else { return [] }
         let names = columns.split(separator: ",").map { $0.trimmingCharacters(in: .whitespacesAndNewlines) }
-        return rows[table, default: []].map { row in
+        let found = rows[table, default: []].filter { areLoose == nil || $0.isLoose == areLoose }
+        return found.map { row in
             StoredRow(
                 names.map { name in
                     guard let index = shape.columns.firstIndex(where: { $0.name == name }) else { return .null }

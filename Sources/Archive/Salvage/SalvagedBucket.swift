@@ -15,6 +15,8 @@ struct SalvagedBucket {
     private let root: [UInt8]
     private let byOrdinal: [Int64: [SegmentRow]]
     private let head: [UInt8]?
+    /// Places in the chain beside a row that was found, of which no row was.
+    private let gaps: Set<Int64>
     private(set) var segments: [SegmentRow] = []
     private(set) var lost: [ClosedRange<Revision>] = []
     private(set) var unknownAfter: Revision?
@@ -30,6 +32,9 @@ struct SalvagedBucket {
         root = SegmentDigest.root(incarnation)
         byOrdinal = Dictionary(grouping: rows, by: \.ordinal)
         head = checkpoint?.head
+        let ordinals = Set(rows.map(\.ordinal))
+        let beside = Set(ordinals.map { $0 &- 1 }).union(ordinals.map { $0 &+ 1 }).union([0])
+        gaps = beside.subtracting(ordinals).filter { $0 >= 0 }
         // What the checkpoint closes comes first, then what is chained to anything, then the rest. A chain is followed by
         // the digests that rows have; whether their numbers are what was written too, is asked of each.
         var closed: [SegmentRow] = []
@@ -67,35 +72,46 @@ struct SalvagedBucket {
         row.digest == chained(row, previous)
     }
 
-    private func chained(_ row: SegmentRow, _ previous: [UInt8]) -> [UInt8] {
+    private func chained(_ row: SegmentRow, _ previous: [UInt8], at ordinal: Int64? = nil) -> [UInt8] {
         SegmentDigest.chained(
             row.header,
             row.sizes,
             row.parts,
             row.seal,
-            ordinal: row.ordinal,
+            ordinal: ordinal ?? row.ordinal,
             previous: previous
         )
     }
 
     private func predecessor(of row: SegmentRow) -> SegmentRow? {
-        byOrdinal[row.ordinal - 1]?.first { follows(row, $0.digest) }
+        byOrdinal[row.ordinal &- 1]?.first { follows(row, $0.digest) }
     }
 
     /// Who says of a row's numbers that they are what was written.
     ///
-    /// Its own digest does, if it follows what came before; if that digest is what was damaged, its successor does.
+    /// Its own digest does, if it follows what came before; if that digest is what was damaged, its successor does. If its
+    /// place in the chain was damaged, that is one of those where a row is missing.
     private func voucher(for row: SegmentRow) -> Voucher {
         let before = digests(before: row.ordinal)
-        if before.contains(where: { digest(of: row, after: $0) != nil }) { return .chain }
+        let isInPlace = before.contains { digest(of: row, after: $0) != nil }
+        if isInPlace || gaps.contains(where: { fits(row, $0, after: digests(before: $0)) }) { return .chain }
         return before.isEmpty ? .nobody : .notEvenChain
     }
 
     /// The digest that a row must have after a predecessor's, if its own or its successor says that it had it.
     private func digest(of row: SegmentRow, after previous: [UInt8]) -> [UInt8]? {
         let digest = chained(row, previous)
-        let isFollowed = byOrdinal[row.ordinal + 1]?.contains { follows($0, digest) } ?? false
+        let isFollowed = byOrdinal[row.ordinal &+ 1]?.contains { follows($0, digest) } ?? false
         return digest == row.digest || digest == head || isFollowed ? digest : nil
+    }
+
+    /// Whether a row's digest says that its place is this one, whatever its ordinal, after one of some digests.
+    private func fits(_ row: SegmentRow, _ ordinal: Int64, after previous: [[UInt8]]) -> Bool {
+        previous.contains { row.digest == chained(row, $0, at: ordinal) }
+    }
+
+    private func isElsewhere(_ row: SegmentRow, after previous: [[UInt8]]) -> Bool {
+        gaps.contains { fits(row, $0, after: previous) }
     }
 
     /// The digests that a row of an ordinal may follow: those of the rows before it, as stored and as they should be.
@@ -112,7 +128,8 @@ struct SalvagedBucket {
         for row in segments {
             let first = row.header.firstRevision
             let expected = previous.compactMap { digest(of: row, after: $0) }.first
-            if expected == nil, first > last + 1 { lost.append(last + 1...first - 1) }
+            let isNext = expected != nil || isElsewhere(row, after: previous)
+            if first > last + 1, !isNext { lost.append(last + 1...first - 1) }
             last = row.header.lastRevision
             previous = [row.digest] + (expected.map { [$0] } ?? [])
         }

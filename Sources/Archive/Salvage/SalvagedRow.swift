@@ -7,6 +7,8 @@ struct SalvagedRow {
     let values: [DatabaseValue]
     /// Pages on which its bytes lie, beyond the one where it begins.
     let overflow: [Int]
+    /// Whether no cell of a page says that it is there: it may be an old one that was dropped.
+    var isLoose = false
 }
 
 /// What the rows of a table look like: enough to know one from another's without a schema.
@@ -58,7 +60,6 @@ struct TableShape: Sendable {
 
 /// Reads rows off pages.
 struct RowScanner {
-    private static let leaf: UInt8 = 13
     private static let mostBytes = 1 << 30
     private let file: PageFile
     private let shapes: [TableShape]
@@ -68,32 +69,24 @@ struct RowScanner {
         self.shapes = shapes
     }
 
-    /// Where the cells of a page begin, if it looks like a leaf of a table.
-    func cells(_ page: [UInt8], _ number: Int) -> [Int]? {
-        let start = number == 1 ? 100 : 0
-        guard page[start] == Self.leaf else { return nil }
-        let count = Int(page[start + 3]) << 8 | Int(page[start + 4])
-        guard start + 8 + 2 * count <= page.count else { return nil }
-        return (0..<count).map { index in
-            Int(page[start + 8 + 2 * index]) << 8 | Int(page[start + 9 + 2 * index])
-        }
-    }
-
     /// The row that begins at a place of a page, and its table; nil if no row of an archive does.
     ///
     /// Without `values`, only what its head says is read.
     func row(_ page: [UInt8], at offset: Int, values: Bool = true) throws -> (table: TableShape, row: SalvagedRow)? {
         var position = offset
-        guard offset > 0, let size = varint(page, &position), let rowid = varint(page, &position),
+        guard offset > 0, let size = PageCells.varint(page, &position),
+            let rowid = PageCells.varint(page, &position),
             size > 4, size < Self.mostBytes, size <= UInt64(file.pageCount) * UInt64(file.pageSize)
         else { return nil }
         let start = position
-        let local = localSize(Int(size))
+        let local = PageCells.localSize(Int(size), pageSize: file.pageSize, isTable: true)
         guard start + local + (local < Int(size) ? 4 : 0) <= page.count else { return nil }
-        guard let headSize = varint(page, &position), headSize <= UInt64(local), headSize < 200 else { return nil }
+        guard let headSize = PageCells.varint(page, &position), headSize <= UInt64(local), headSize < 200 else {
+            return nil
+        }
         let headEnd = start + Int(headSize)
         var types: [UInt64] = []
-        while position < headEnd, let type = varint(page, &position) { types.append(type) }
+        while position < headEnd, let type = PageCells.varint(page, &position) { types.append(type) }
         let length = types.reduce(UInt64(0)) { $0 &+ min(Self.length($1), UInt64(Self.mostBytes)) }
         guard position == headEnd, headSize + length == size, let shape = shapes.first(where: { $0.fits(types) }) else {
             return nil
@@ -114,15 +107,6 @@ struct RowScanner {
         }
         guard let decoded = Self.values(bytes, types, from: Int(headSize)) else { return nil }
         return (shape, SalvagedRow(rowid: found, values: decoded, overflow: overflow))
-    }
-
-    /// How much of a row lies on the page where it begins.
-    private func localSize(_ size: Int) -> Int {
-        let most = file.pageSize - 35
-        guard size > most else { return size }
-        let least = (file.pageSize - 12) * 32 / 255 - 23
-        let some = least + (size - least) % (file.pageSize - 4)
-        return some <= most ? some : least
     }
 
     private static func length(_ type: UInt64) -> UInt64 {
@@ -155,18 +139,5 @@ struct RowScanner {
             }
         }
         return result
-    }
-
-    private func varint(_ page: [UInt8], _ position: inout Int) -> UInt64? {
-        var value: UInt64 = 0
-        for count in 0..<9 {
-            guard position < page.count else { return nil }
-            let byte = page[position]
-            position += 1
-            if count == 8 { return value << 8 | UInt64(byte) }
-            value = value << 7 | UInt64(byte & 0x7f)
-            if byte < 0x80 { return value }
-        }
-        return nil
     }
 }

@@ -9,9 +9,10 @@ struct RepairCommand: CisternCommand {
         abstract: "Save all that is intact of a damaged archive into a new one.",
         discussion: """
             The damaged file is only read. Every segment that is what was written is saved, with configurations, tags \
-            and points; what is lost is listed (exit code 1). The new archive remembers the lost revisions: states that \
-            may need them are refused, `history` and `export --history full` show what is there. With --accept-loss it \
-            does not remember them, and reads as if they had never been.
+            and points; what is lost is listed (exit code 1). The new archive remembers which revisions are lost, and \
+            that configurations, removals or points are: states that may need them are refused, `history` and \
+            `export --history full --format csv` show what is there. With --accept-loss it does not remember them, and \
+            reads as if they had never been.
 
             Examples:
               cistern repair orders.cistern --to saved.cistern
@@ -51,16 +52,23 @@ struct RepairCommand: CisternCommand {
         }
         try console.flush()
         guard !report.isWhole else { return .done }
-        let ranges = report.buckets.reduce(0) { $0 + $1.lost.count }
         console.fail(
             Failure(
-                message: "archive \(file) could not be saved whole: "
-                    + (ranges == 0 ? "its end is not known" : "\(NumberText.count(ranges, "range")) of revisions lost"),
+                message: "archive \(file) could not be saved whole: \(Self.summary(report))",
                 hint: "back the buckets up into a new archive while they are there",
                 status: .failed
             )
         )
         return .failed
+    }
+
+    private static func summary(_ report: RepairReport) -> String {
+        let ranges = report.buckets.reduce(0) { $0 + $1.lost.count }
+        let records = report.buckets.flatMap(\.lostRecords).reduce(0) { $0 + $1.count }
+        var parts: [String] = []
+        if ranges > 0 { parts.append("\(NumberText.count(ranges, "range")) of revisions lost") }
+        if records > 0 { parts.append("\(NumberText.count(records, "record")) lost") }
+        return parts.isEmpty ? "its end is not known" : parts.joined(separator: ", ")
     }
 
     private static func lines(_ report: RepairReport) -> [String] {
@@ -73,8 +81,12 @@ struct RepairCommand: CisternCommand {
             ]
             if bucket.isNameLost { lines.append("  its names are lost: these were made up") }
             lines += bucket.lost.map { "  lost: revisions \($0.lowerBound) to \($0.upperBound)" }
+            lines += bucket.lostRecords.map(Self.line)
             if let last = bucket.unknownAfter {
-                lines.append("  its checkpoint is lost: what came after revision \(last) is not known")
+                lines.append(
+                    "  its checkpoint is lost: what came after revision \(last), and whether configurations, removals, "
+                        + "points and tags are missing, is not known"
+                )
             }
             lines += bucket.refusedPoints.map { "  not provable any more: revision \($0.revision) of \($0.time)" }
             if let newest = bucket.provedPoints.last {
@@ -82,6 +94,23 @@ struct RepairCommand: CisternCommand {
             }
             return lines
         }
+    }
+}
+
+extension RepairCommand {
+    /// What was lost of one kind, and what that means.
+    fileprivate static func line(_ lost: RepairReport.LostRecords) -> String {
+        let meaning =
+            switch lost.kind {
+            case .configuration: "which limits were in force is not certain: no state is"
+            case .removal: "a state may hold what was gone; what a prune wrote down is right"
+            case .point: "of a revision without a point it is not certain as of when it was proved"
+            case .lost: "which revisions an earlier repair missed is not known: no state is certain"
+            case .tag: "nothing else depends on them"
+            case .migration: "a migration that was under way cannot be resumed from here"
+            }
+        let count = NumberText.count(lost.count, "record")
+        return "  lost: \(count) of the \(lost.kind.plural): \(meaning)"
     }
 }
 
@@ -93,6 +122,12 @@ struct RepairDocument: Encodable, Sendable {
         var last: Revision
     }
 
+    /// Records of one kind that are lost.
+    struct Records: Encodable, Sendable {
+        var kind: String
+        var count: Int
+    }
+
     /// Of one bucket.
     struct Bucket: Encodable, Sendable {
         var cluster: String
@@ -102,6 +137,7 @@ struct RepairDocument: Encodable, Sendable {
         var segments: Int
         var entries: Int
         var lost: [Range]
+        var lostRecords: [Records]
         var unknownAfter: Revision?
         var provedPoints: [Revision]
         var refusedPoints: [Revision]
@@ -125,6 +161,7 @@ struct RepairDocument: Encodable, Sendable {
                 segments: bucket.segments,
                 entries: bucket.entries,
                 lost: bucket.lost.map { Range(first: $0.lowerBound, last: $0.upperBound) },
+                lostRecords: bucket.lostRecords.map { Records(kind: $0.kind.rawValue, count: $0.count) },
                 unknownAfter: bucket.unknownAfter,
                 provedPoints: bucket.provedPoints.map(\.revision),
                 refusedPoints: bucket.refusedPoints.map(\.revision)
