@@ -1,0 +1,245 @@
+import Archive
+import Foundation
+import JetStream
+public import KVModel
+import KeyValue
+import Logging
+import NATSClient
+
+/// Backs a bucket up that is to be replaced, and deletes it: in this order, and with nothing lost in between.
+///
+/// What the bucket holds is captured while it is in use; then writers are kept out, and what came since is captured up to
+/// the last revision that it ever gets. The archive is verified and compared with the bucket entry by entry, and only
+/// then the bucket is deleted. What fails before that opens the bucket again. A run that is killed in between leaves it
+/// closed to writers: the next one opens it, and begins anew.
+struct SafeReplacement {
+    let buckets: Buckets
+    let name: BucketName
+    let place: SafetyBackup.Place
+    let patience: Duration
+    let progress: @Sendable (RestoreProgress) -> Void
+
+    private static let token = "replace-"
+
+    /// Backs up and deletes.
+    func run(_ safeguarded: (SafetyBackup) -> Void) async throws -> SafetyBackup {
+        guard !ArchiveReader.isPresent(path: place.path) else {
+            throw ArchiveError(.exists, path: place.path, hint: "choose another with --safety-backup")
+        }
+        try await reopenIfLeftClosed()
+        let bucket = try await buckets.bucket(name)
+        let fence = BucketFence(bucket: name, token: Self.token + UUID().uuidString.prefix(8).lowercased())
+        let isOpen = Self.isOpen(bucket.configuration)
+        let writer = try ArchiveWriter.open(path: place.path, createIfMissing: true, key: place.key)
+        var isProved = false
+        do {
+            var revision = try await capture(bucket, into: writer, records: true)
+            if isOpen {
+                _ = try await buckets.update(fence.fenced(bucket.configuration))
+                let last = try await fence.finalRevision(buckets.context, patience: patience)
+                revision = try await capture(try await buckets.bucket(name), into: writer, records: false)
+                guard revision == last else { throw busy("revision \(last) is its last, and \(revision) was captured") }
+            }
+            let backup = try await prove(writer, at: revision)
+            try writer.close()
+            isProved = true
+            safeguarded(backup)
+            try Task.checkCancellation()
+            do {
+                try await buckets.delete(name)
+            } catch let error as KeyValueError where error.code == .bucketNotFound {
+                // Somebody else was quicker.
+            }
+            return backup
+        } catch {
+            if isOpen { await reopen(bucket.configuration) }
+            if !isProved { discard(writer) }
+            throw error
+        }
+    }
+
+    /// Whether anybody could write into the bucket: not into a mirror, a sealed one, or an unfinished exact restore.
+    private static func isOpen(_ configuration: BucketConfiguration) -> Bool {
+        !configuration.isMirror && configuration.stream["sealed"]?.bool != true && RestoreMarker(configuration) == nil
+    }
+
+    /// Gives a bucket its subject back that an earlier run was killed over.
+    private func reopenIfLeftClosed() async throws {
+        var configuration = try await buckets.bucket(name).configuration
+        let left = BucketFence(bucket: name, token: Self.token).subject.dropLast(2)
+        guard let subjects = configuration.stream["subjects"]?.array, subjects.count == 1,
+            subjects[0].string?.hasPrefix(left) == true
+        else { return }
+        configuration.stream["subjects"] = [.string(name.subjectPrefix + ">")]
+        _ = try await buckets.update(configuration)
+    }
+
+    private func capture(_ bucket: Bucket, into writer: ArchiveWriter, records: Bool) async throws -> Revision {
+        var options = Capture.Options()
+        options.recordsConfiguration = records
+        options.patience = patience
+        let progress = progress
+        let report = try await Capture(bucket, into: writer, options: options) { seen in
+            progress(
+                RestoreProgress(
+                    phase: .reading,
+                    entries: seen.entries,
+                    total: seen.pending > 0 ? seen.entries + seen.pending : 0,
+                    interruptions: seen.interruptions
+                )
+            )
+        }.run()
+        try Task.checkCancellation()
+        guard report.outcome == .complete, let revision = report.consistentRevision else {
+            throw busy("no consistent revision was found for its safety backup")
+        }
+        return revision
+    }
+
+    /// Verifies the archive, holds it against the bucket, and tags the state.
+    private func prove(_ writer: ArchiveWriter, at revision: Revision) async throws -> SafetyBackup {
+        let reader = try writer.reader()
+        defer { try? reader.close() }
+        guard let incarnation = try reader.latestIncarnation(bucket: name) else { throw unsound("it holds nothing") }
+        if let problem = try reader.verify().problems.first { throw unsound("\(problem.detail)") }
+        let state = try reader.state(of: incarnation.id, at: revision)
+        let progress = progress
+        let found = try await LiveComparison(
+            try await buckets.bucket(name),
+            incarnation,
+            patience: patience,
+            basis: .revisions
+        ).run(state, at: revision) { compared in
+            progress(RestoreProgress(phase: .reading, entries: compared, total: UInt64(clamping: state.entries)))
+        }
+        guard found.isEqual else { throw unsound(found.summary) }
+        let now = Timestamp.wallClock()
+        let tag = "before-replace-\(SafetyBackup.stamp(now))"
+        try writer.tag(tag, incarnation.id, revision: revision, note: "made before the bucket was replaced", at: now)
+        return SafetyBackup(
+            path: place.path,
+            bucket: name,
+            tag: tag,
+            revision: revision,
+            entries: UInt64(clamping: state.entries)
+        )
+    }
+
+    /// Opens the bucket again, even when the task was cancelled and its connection closed with it.
+    private func reopen(_ configuration: BucketConfiguration) async {
+        let (buckets, name) = (buckets, name)
+        await Task.detached {
+            // The failure itself is what has to be said; the next run opens what cannot be opened now.
+            try? await buckets.onOpenConnection { buckets in
+                let found = try await buckets.bucket(name).configuration
+                guard found.stream["subjects"] != configuration.stream["subjects"] else { return }
+                _ = try await buckets.update(configuration)
+            }
+        }.value
+    }
+
+    /// Removes an archive that was not finished: it must not pass for a backup.
+    private func discard(_ writer: ArchiveWriter) {
+        // What cannot be removed has no tag, which says as much.
+        try? writer.close()
+        for ending in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: place.path + ending) }
+    }
+
+    private func busy(_ text: String) -> ReplicationError {
+        ReplicationError(
+            .targetBusy,
+            bucket: name.rawValue,
+            text: "\(text): it was written to all the time",
+            hint: "nothing was deleted; try again when there are fewer writes"
+        )
+    }
+
+    private func unsound(_ text: String) -> ReplicationError {
+        ReplicationError(
+            .notEqual,
+            bucket: name.rawValue,
+            text: "its safety backup differs from it: \(text)",
+            hint: "nothing was deleted; run it again, or look into the disk of \(place.path)"
+        )
+    }
+}
+
+extension SafetyBackup {
+    /// A time as names of files and tags have it: to the second, without what file systems do not like.
+    public static func stamp(_ time: Timestamp) -> String {
+        let seconds = time.description.prefix { $0 != "." && $0 != "Z" }
+        return seconds.filter { $0 != "-" && $0 != ":" } + "Z"
+    }
+
+    /// A place beside something that does not exist yet.
+    public static func freePath(beside stem: String, of bucket: BucketName, at time: Timestamp) -> String {
+        let name = "\(stem.isEmpty ? "" : stem + ".")before-replace-\(bucket)-\(stamp(time))"
+        var path = "\(name).cistern"
+        var number = 2
+        while ArchiveReader.isPresent(path: path) {
+            path = "\(name)-\(number).cistern"
+            number += 1
+        }
+        return path
+    }
+}
+
+extension Restore {
+    /// Backs up and deletes the bucket that is to be replaced, if a backup is asked for; nil if nothing was deleted.
+    ///
+    /// What the server does not take is found out before.
+    func makeRoomSafely(
+        _ prepared: Prepared,
+        _ safeguarded: (SafetyBackup) -> Void
+    ) async throws -> SafetyBackup? {
+        guard prepared.plan.action == .replace else { return nil }
+        try await tryConfiguration(prepared.plan.configuration, prepared.plan.bucket)
+        guard let place = options.safetyBackup else { return nil }
+        let replacement = SafeReplacement(
+            buckets: buckets,
+            name: prepared.plan.bucket,
+            place: place,
+            patience: options.patience ?? .seconds(3600),
+            progress: progress
+        )
+        return try await replacement.run(safeguarded)
+    }
+
+    /// Makes a stream of the configuration under another name: what the server does not take is found before anything
+    /// is deleted.
+    private func tryConfiguration(_ configuration: BucketConfiguration, _ bucket: BucketName) async throws {
+        let token = UUID().uuidString.prefix(8).lowercased()
+        var trial = configuration.stream
+        trial["name"] = .string("CISTERN_TRIAL_\(token)")
+        trial["subjects"] = [.string("cistern.trial.\(token)")]
+        // These would bring messages of others, or send them on.
+        for field in ["mirror", "sources", "republish", "subject_transform", "sealed"] { trial[field] = nil }
+        do {
+            _ = try await buckets.context.createStream(trial)
+        } catch let error as JetStreamError where error.code == .insufficientResources {
+            // There may be room once the old bucket is gone.
+            return
+        } catch let error as JetStreamError where !error.isTransient {
+            throw ReplicationError(
+                .targetRefuses,
+                bucket: bucket.rawValue,
+                text: "the server does not take the new configuration: \(error.text)",
+                hint: "nothing was deleted; give other settings"
+            )
+        }
+        try await buckets.context.deleteStream("CISTERN_TRIAL_\(token)")
+    }
+}
+
+extension Buckets {
+    /// Works on a connection that is open: this one, or a new one like it.
+    func onOpenConnection(_ body: @Sendable (Buckets) async throws -> Void) async throws {
+        guard !context.connection.isConnected else { return try await body(self) }
+        let configuration = context.connection.configuration
+        try await Connection.withConnection(configuration, logger: Logger(label: "cistern")) { connection in
+            try await body(
+                Buckets(JetStreamContext(connection, apiPrefix: context.apiPrefix, timeout: context.timeout))
+            )
+        }
+    }
+}
