@@ -8,7 +8,7 @@ struct PrivateFolder: Sendable {
     /// Makes it, where TMPDIR says or in /tmp.
     init(_ environment: [String: String]) throws {
         let parent = environment["TMPDIR"].flatMap { $0.isEmpty ? nil : $0 } ?? "/tmp"
-        var template = Array("\(parent)/cistern-XXXXXX".utf8CString)
+        var template = Array("\(parent)/cistern-copy-XXXXXX".utf8CString)
         guard mkdtemp(&template) != nil else {
             throw CommandError(
                 .outputFailed,
