@@ -115,8 +115,8 @@ struct ReplaceTests {
             if killed.code == 137 {
                 if isWhole { early += 1 } else { late += 1 }
             }
+            let backups = try safetyBackups(rig)
             if !isWhole {
-                let backups = try safetyBackups(rig)
                 #expect(backups.count == 1, "round \(round): the bucket was deleted before its backup was there")
                 for backup in backups {
                     try await rig.cistern(["restore", backup, "--as", "back", "-q"])
@@ -126,6 +126,7 @@ struct ReplaceTests {
             }
             let again = try await CisternProcess.run(arguments)
             #expect(again.code == 0, "round \(round): \(again)")
+            if !isWhole, killed.code == 137, let backup = backups.last { #expect(again.errorText.contains(backup)) }
             #expect(try await rig.lastSequence("app") == 3000)
             _ = try await rig.server.withClient { try $0.put("app", "open", "to writers") }
             #expect(try await !rig.streams().contains { $0.hasPrefix("CISTERN") }, "round \(round)")
@@ -156,6 +157,24 @@ struct ReplaceTests {
         let path = try #require(try report.object("safety_backup")["archive"] as? String)
         try await rig.cistern(["restore", path, "--replace", "--yes", "--no-safety-backup"])
         try await expectExact(rig, before)
+        _ = try await rig.server.withClient { try $0.put("app", "k", "v") }
+    }
+
+    @Test("Stopped while the bucket is closed to writers, it opens the bucket again", arguments: [SIGINT, SIGTERM])
+    func stopped(signal: Int32) async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        let before = try await changed(rig, count: 20_000, size: 300)
+        let process = try CisternProcess.start(["restore", rig.archive, "--replace", "--yes", "-s", rig.server.url])
+        try await eventually("the fence") {
+            try await rig.server.withClient { try $0.streamInfo("KV_app").configuration.contains("cistern.fence.app") }
+        }
+        process.send(signal)
+        let result = try await process.waitForExit()
+        #expect(result.code == 128 + signal, "\(result)")
+        try await expectExact(rig, before)
+        #expect(try safetyBackups(rig).isEmpty)
+        #expect(try await rig.streams() == ["KV_app"])
         _ = try await rig.server.withClient { try $0.put("app", "k", "v") }
     }
 

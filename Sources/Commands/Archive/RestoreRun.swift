@@ -46,6 +46,12 @@ struct RestoreRun: Sendable {
         }
         let report = try await run(restore, prepared)
         console.progress.clear()
+        if wanted.safetyBackup != nil, report.safetyBackup == nil, options.safetyBackup == nil,
+            let earlier = try SafetyBackup.newest(beside: safetyStem, of: report.plan.bucket)
+        {
+            // After a kill there is nothing left to back up, and the run that did is not there to say so.
+            console.note("there was nothing to replace any more; an earlier run left \(earlier.escapedForTerminal)")
+        }
         if console.isJSON {
             try console.document(RestoreDocument(report))
         } else {

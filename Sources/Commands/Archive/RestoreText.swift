@@ -96,6 +96,7 @@ enum RestoreText {
             "\(report.plan.bucket): merged with revision \(report.revision) of \(source), "
                 + "\(NumberText.count(merge.keys, "key")), the newest entry of each"
         ]
+        lines += part(report, wording)
         var work = "  wrote \(NumberText.count(merge.written)), deleted \(NumberText.count(merge.deleted)), "
         work += "left \(NumberText.count(merge.equal)) that are the same"
         if merge.expired > 0 { work += " and \(NumberText.count(merge.expired)) whose time was over" }
@@ -148,11 +149,7 @@ enum RestoreText {
                 + "\(report.incarnation.cluster.escapedForTerminal)/\(report.incarnation.bucket), "
                 + NumberText.count(report.entries, "entry")
         ]
-        if !report.incarnation.filter.isEmpty, wording == .copy {
-            lines.append("  of the keys \(FilterText.text(report.incarnation.filter)) only")
-        } else if !report.incarnation.filter.isEmpty {
-            lines.append("  the archive holds only the keys \(FilterText.text(report.incarnation.filter)), no others")
-        }
+        lines += part(report, wording)
         var work = "  wrote \(NumberText.count(report.written, "entry")) "
         work += report.mode == .exact ? "exactly, with their revisions and times," : "by \(report.mode.rawValue)"
         work += " in \(NumberText.duration(report.duration))"
@@ -175,6 +172,16 @@ enum RestoreText {
             lines.append("  settings left out: \(plan.leftOut.joined(separator: ", ").escapedForTerminal)")
         }
         return lines + ending(report, wording)
+    }
+
+    /// The keys that there were at all.
+    private static func part(_ report: RestoreReport, _ wording: Wording) -> [String] {
+        let filter = report.incarnation.filter
+        guard !filter.isEmpty else { return [] }
+        let keys = FilterText.text(filter)
+        return [
+            wording == .copy ? "  of the keys \(keys) only" : "  the archive holds only the keys \(keys), no others"
+        ]
     }
 
     private static func ending(_ report: RestoreReport, _ wording: Wording) -> [String] {

@@ -1,7 +1,7 @@
 import Archive
 import Foundation
 import JetStream
-public import KVModel
+import KVModel
 import KeyValue
 import Logging
 import NATSClient
@@ -161,85 +161,5 @@ struct SafeReplacement {
             text: "its safety backup differs from it: \(text)",
             hint: "nothing was deleted; run it again, or look into the disk of \(place.path)"
         )
-    }
-}
-
-extension SafetyBackup {
-    /// A time as names of files and tags have it: to the second, without what file systems do not like.
-    public static func stamp(_ time: Timestamp) -> String {
-        let seconds = time.description.prefix { $0 != "." && $0 != "Z" }
-        return seconds.filter { $0 != "-" && $0 != ":" } + "Z"
-    }
-
-    /// A place beside something that does not exist yet.
-    public static func freePath(beside stem: String, of bucket: BucketName, at time: Timestamp) -> String {
-        let name = "\(stem.isEmpty ? "" : stem + ".")before-replace-\(bucket)-\(stamp(time))"
-        var path = "\(name).cistern"
-        var number = 2
-        while ArchiveReader.isPresent(path: path) {
-            path = "\(name)-\(number).cistern"
-            number += 1
-        }
-        return path
-    }
-}
-
-extension Restore {
-    /// Backs up and deletes the bucket that is to be replaced, if a backup is asked for; nil if nothing was deleted.
-    ///
-    /// What the server does not take is found out before.
-    func makeRoomSafely(
-        _ prepared: Prepared,
-        _ safeguarded: (SafetyBackup) -> Void
-    ) async throws -> SafetyBackup? {
-        guard prepared.plan.action == .replace else { return nil }
-        try await tryConfiguration(prepared.plan.configuration, prepared.plan.bucket)
-        guard let place = options.safetyBackup else { return nil }
-        let replacement = SafeReplacement(
-            buckets: buckets,
-            name: prepared.plan.bucket,
-            place: place,
-            patience: options.patience ?? .seconds(3600),
-            progress: progress
-        )
-        return try await replacement.run(safeguarded)
-    }
-
-    /// Makes a stream of the configuration under another name: what the server does not take is found before anything
-    /// is deleted.
-    private func tryConfiguration(_ configuration: BucketConfiguration, _ bucket: BucketName) async throws {
-        let token = UUID().uuidString.prefix(8).lowercased()
-        var trial = configuration.stream
-        trial["name"] = .string("CISTERN_TRIAL_\(token)")
-        trial["subjects"] = [.string("cistern.trial.\(token)")]
-        // These would bring messages of others, or send them on.
-        for field in ["mirror", "sources", "republish", "subject_transform", "sealed"] { trial[field] = nil }
-        do {
-            _ = try await buckets.context.createStream(trial)
-        } catch let error as JetStreamError where error.code == .insufficientResources {
-            // There may be room once the old bucket is gone.
-            return
-        } catch let error as JetStreamError where !error.isTransient {
-            throw ReplicationError(
-                .targetRefuses,
-                bucket: bucket.rawValue,
-                text: "the server does not take the new configuration: \(error.text)",
-                hint: "nothing was deleted; give other settings"
-            )
-        }
-        try await buckets.context.deleteStream("CISTERN_TRIAL_\(token)")
-    }
-}
-
-extension Buckets {
-    /// Works on a connection that is open: this one, or a new one like it.
-    func onOpenConnection(_ body: @Sendable (Buckets) async throws -> Void) async throws {
-        guard !context.connection.isConnected else { return try await body(self) }
-        let configuration = context.connection.configuration
-        try await Connection.withConnection(configuration, logger: Logger(label: "cistern")) { connection in
-            try await body(
-                Buckets(JetStreamContext(connection, apiPrefix: context.apiPrefix, timeout: context.timeout))
-            )
-        }
     }
 }
