@@ -66,8 +66,8 @@ enum RestoreText {
     /// What a merge would do.
     private static func merged(_ merge: MergeReport) -> [String] {
         var table = Table([.number("Keys"), .text("What becomes of them")])
-        table.add([NumberText.count(merge.written), "get the archived value"])
-        table.add([NumberText.count(merge.deleted), "are deleted, as they were in the archive"])
+        table.add([NumberText.count(merge.written), "get the source's value"])
+        table.add([NumberText.count(merge.deleted), "are deleted, as they are in the source"])
         table.add([NumberText.count(merge.equal), "are the same on both sides"])
         table.add([NumberText.count(merge.kept), "are newer in the bucket, and stay"])
         if merge.overwritten > 0 {
@@ -82,7 +82,7 @@ enum RestoreText {
         var lines = merge.examples.map { example in
             "  newer there: \(example.key.description.escapedForTerminal)"
                 + "\(example.isDeleted ? ", deleted" : "") at revision \(example.revision), \(example.time); "
-                + "archived \(example.archivedTime)"
+                + "the source's: \(example.archivedTime)"
         }
         let rest = merge.kept + merge.overwritten - min(merge.kept + merge.overwritten, UInt64(merge.examples.count))
         if rest > 0 { lines.append("  and \(NumberText.count(rest)) more") }

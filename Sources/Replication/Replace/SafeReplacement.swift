@@ -3,8 +3,6 @@ import Foundation
 import JetStream
 import KVModel
 import KeyValue
-import Logging
-import NATSClient
 
 /// Backs a bucket up that is to be replaced, and deletes it: in this order, and with nothing lost in between.
 ///
@@ -34,13 +32,17 @@ struct SafeReplacement {
         var isProved = false
         do {
             var revision = try await capture(bucket, into: writer, records: true)
+            // While writers are still there: most often nothing comes after it, and they are kept out for a moment only.
+            var entries = try await check(writer, at: revision)
             if isOpen {
                 _ = try await buckets.update(fence.fenced(bucket.configuration))
                 let last = try await fence.finalRevision(buckets.context, patience: patience)
+                let before = revision
                 revision = try await capture(try await buckets.bucket(name), into: writer, records: false)
                 guard revision == last else { throw busy("revision \(last) is its last, and \(revision) was captured") }
+                if revision != before { entries = try await check(writer, at: revision) }
             }
-            let backup = try await prove(writer, at: revision)
+            let backup = try tagged(writer, at: revision, entries)
             try writer.close()
             isProved = true
             safeguarded(backup)
@@ -96,13 +98,13 @@ struct SafeReplacement {
         return revision
     }
 
-    /// Verifies the archive, holds it against the bucket, and tags the state.
-    private func prove(_ writer: ArchiveWriter, at revision: Revision) async throws -> SafetyBackup {
+    /// Verifies the archive and holds it against the bucket; answers how many entries the bucket has.
+    private func check(_ writer: ArchiveWriter, at revision: Revision) async throws -> UInt64 {
         let reader = try writer.reader()
-        defer { try? reader.close() }
-        guard let incarnation = try reader.latestIncarnation(bucket: name) else { throw unsound("it holds nothing") }
+        let incarnation = try incarnation(reader)
         if let problem = try reader.verify().problems.first { throw unsound("\(problem.detail)") }
         let state = try reader.state(of: incarnation.id, at: revision)
+        let entries = UInt64(clamping: state.entries)
         let progress = progress
         let found = try await LiveComparison(
             try await buckets.bucket(name),
@@ -110,19 +112,26 @@ struct SafeReplacement {
             patience: patience,
             basis: .revisions
         ).run(state, at: revision) { compared in
-            progress(RestoreProgress(phase: .reading, entries: compared, total: UInt64(clamping: state.entries)))
+            progress(RestoreProgress(phase: .reading, entries: compared, total: entries))
         }
         guard found.isEqual else { throw unsound(found.summary) }
+        try reader.close()
+        return entries
+    }
+
+    private func tagged(_ writer: ArchiveWriter, at revision: Revision, _ entries: UInt64) throws -> SafetyBackup {
+        let reader = try writer.reader()
         let now = Timestamp.wallClock()
         let tag = "before-replace-\(SafetyBackup.stamp(now))"
-        try writer.tag(tag, incarnation.id, revision: revision, note: "made before the bucket was replaced", at: now)
-        return SafetyBackup(
-            path: place.path,
-            bucket: name,
-            tag: tag,
-            revision: revision,
-            entries: UInt64(clamping: state.entries)
-        )
+        let note = "made before the bucket was replaced"
+        try writer.tag(tag, try incarnation(reader).id, revision: revision, note: note, at: now)
+        try reader.close()
+        return SafetyBackup(path: place.path, bucket: name, tag: tag, revision: revision, entries: entries)
+    }
+
+    private func incarnation(_ reader: ArchiveReader) throws -> Incarnation {
+        guard let found = try reader.latestIncarnation(bucket: name) else { throw unsound("it holds nothing") }
+        return found
     }
 
     /// Opens the bucket again, even when the task was cancelled and its connection closed with it.
