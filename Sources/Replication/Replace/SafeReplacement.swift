@@ -31,17 +31,19 @@ struct SafeReplacement {
         let writer = try ArchiveWriter.open(path: place.path, createIfMissing: true, key: place.key)
         var isProved = false
         do {
-            var revision = try await capture(bucket, into: writer, records: true)
+            var revision = try await capture(bucket, into: writer, isOpen: isOpen)
             // While writers are still there: most often nothing comes after it, and they are kept out for a moment only.
-            var entries = try await check(writer, at: revision)
+            var entries: UInt64 = 0
+            if let revision { entries = try await check(writer, at: revision) }
             if isOpen {
                 _ = try await buckets.update(fence.fenced(bucket.configuration))
                 let last = try await fence.finalRevision(buckets.context, patience: patience)
                 let before = revision
-                revision = try await capture(try await buckets.bucket(name), into: writer, records: false)
-                guard revision == last else { throw busy("revision \(last) is its last, and \(revision) was captured") }
-                if revision != before { entries = try await check(writer, at: revision) }
+                revision = try await capture(try await buckets.bucket(name), into: writer, isFenced: true)
+                guard revision == last else { throw busy("revision \(last) is its last, and was not captured") }
+                if let revision, revision != before { entries = try await check(writer, at: revision) }
             }
+            guard let revision else { throw busy("no consistent revision was found for its safety backup") }
             let backup = try tagged(writer, at: revision, entries)
             try writer.close()
             isProved = true
@@ -76,10 +78,19 @@ struct SafeReplacement {
         _ = try await buckets.update(configuration)
     }
 
-    private func capture(_ bucket: Bucket, into writer: ArchiveWriter, records: Bool) async throws -> Revision {
+    /// Captures the bucket; answers the consistent revision that was reached.
+    ///
+    /// While it is open there need not be one: what is missing is captured once writers are kept out.
+    private func capture(
+        _ bucket: Bucket,
+        into writer: ArchiveWriter,
+        isOpen: Bool = false,
+        isFenced: Bool = false
+    ) async throws -> Revision? {
         var options = Capture.Options()
-        options.recordsConfiguration = records
+        options.recordsConfiguration = !isFenced
         options.patience = patience
+        if isOpen { options.probeLimit = .seconds(1) }
         let progress = progress
         let report = try await Capture(bucket, into: writer, options: options) { seen in
             progress(
@@ -92,10 +103,7 @@ struct SafeReplacement {
             )
         }.run()
         try Task.checkCancellation()
-        guard report.outcome == .complete, let revision = report.consistentRevision else {
-            throw busy("no consistent revision was found for its safety backup")
-        }
-        return revision
+        return report.outcome == .complete ? report.consistentRevision : nil
     }
 
     /// Verifies the archive and holds it against the bucket; answers how many entries the bucket has.
