@@ -33,17 +33,21 @@ struct SafeReplacement {
         do {
             var revision = try await capture(bucket, into: writer, isOpen: isOpen)
             // While writers are still there: most often nothing comes after it, and they are kept out for a moment only.
-            var entries: UInt64 = 0
-            if let revision { entries = try await check(writer, at: revision) }
+            var entries: UInt64?
+            if let revision { entries = try await check(writer, at: revision, isOpen: isOpen) }
             if isOpen {
                 _ = try await buckets.update(fence.fenced(bucket.configuration))
                 let last = try await fence.finalRevision(buckets.context, patience: patience)
                 let before = revision
                 revision = try await capture(try await buckets.bucket(name), into: writer, isFenced: true)
                 guard revision == last else { throw busy("revision \(last) is its last, and was not captured") }
-                if let revision, revision != before { entries = try await check(writer, at: revision) }
+                if let revision, entries == nil || revision != before {
+                    entries = try await check(writer, at: revision, isOpen: false)
+                }
             }
-            guard let revision else { throw busy("no consistent revision was found for its safety backup") }
+            guard let revision, let entries else {
+                throw busy("no consistent revision was found for its safety backup")
+            }
             let backup = try tagged(writer, at: revision, entries)
             try writer.close()
             isProved = true
@@ -107,7 +111,9 @@ struct SafeReplacement {
     }
 
     /// Verifies the archive and holds it against the bucket; answers how many entries the bucket has.
-    private func check(_ writer: ArchiveWriter, at revision: Revision) async throws -> UInt64 {
+    ///
+    /// Nil if they differ while the bucket is open: writers may have driven out what was archived while it was read.
+    private func check(_ writer: ArchiveWriter, at revision: Revision, isOpen: Bool) async throws -> UInt64? {
         let reader = try writer.reader()
         let incarnation = try incarnation(reader)
         if let problem = try reader.verify().problems.first { throw unsound("\(problem.detail)") }
@@ -122,8 +128,11 @@ struct SafeReplacement {
         ).run(state, at: revision) { compared in
             progress(RestoreProgress(phase: .reading, entries: compared, total: entries))
         }
-        guard found.isEqual else { throw unsound(found.summary) }
         try reader.close()
+        guard found.isEqual else {
+            guard isOpen else { throw unsound(found.summary) }
+            return nil
+        }
         return entries
     }
 
