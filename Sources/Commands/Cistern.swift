@@ -53,7 +53,9 @@ struct Cistern: AsyncParsableCommand {
         groupedSubcommands: [
             CommandGroup(
                 name: "Backup and restore",
-                subcommands: [BackupCommand.self, RestoreCommand.self, MigrateCommand.self, VerifyCommand.self]
+                subcommands: [
+                    BackupCommand.self, RestoreCommand.self, CopyCommand.self, MigrateCommand.self, VerifyCommand.self,
+                ]
             ),
             CommandGroup(
                 name: "Look into an archive",

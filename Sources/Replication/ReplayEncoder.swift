@@ -44,7 +44,7 @@ struct ReplayEncoder {
         }
         subject.removeSubrange(prefixLength...)
         mapping.append(entry.key, to: &subject)
-        let timeToLive = remaining(entry, own)
+        let timeToLive = ReplayHeaders.TimeToLive(left: entry, own, isAllowed: isTTLAllowed, at: now)
         subject.withUnsafeBytes { subjectBytes in
             headers.encode(entry, expecting: expected, timeToLive: timeToLive, limit: limit) { block in
                 batch.append(subject: subjectBytes, headers: block, payload: entry.value)
@@ -52,16 +52,22 @@ struct ReplayEncoder {
         }
         expected += 1
     }
+}
 
+extension ReplayHeaders.TimeToLive {
     /// What is left of an entry's own TTL, in whole seconds as servers count; at least one.
-    private func remaining(_ entry: EntryView, _ own: EntryLifetime?) -> ReplayHeaders.TimeToLive {
-        guard let own else { return .asArchived }
+    init(left entry: EntryView, _ own: EntryLifetime?, isAllowed: Bool, at now: Timestamp) {
+        self = .asArchived
+        guard let own else { return }
         // A server that does not allow TTLs refuses the header; one before 2.11 would store it without effect.
-        guard isTTLAllowed else { return .none }
+        guard isAllowed else {
+            self = .none
+            return
+        }
         guard case .limited = own, let expiry = EntryLifetime.expiry(of: entry.time, own: own, maximumAge: 0) else {
-            return .asArchived
+            return
         }
         let left = expiry.nanoseconds - now.nanoseconds
-        return .seconds(max(1, (left + 999_999_999) / 1_000_000_000))
+        self = .seconds(max(1, (left + 999_999_999) / 1_000_000_000))
     }
 }

@@ -70,19 +70,35 @@ struct ReplayHeaders: Sendable {
             Self.append(UInt64(clamping: seconds), to: &block)
             block.append(contentsOf: Self.lineEnd)
         }
-        if !entry.headers.isEmpty {
-            HeaderBlock.scan(entry.headers) { name, value in
-                let isTimeToLive = name.elementsEqual("Nats-TTL".utf8)
-                if isTimeToLive ? timeToLive == .asArchived : !Self.isAboutPublishing(name) {
-                    Self.line(name, value, to: &block)
-                } else if name.elementsEqual("Nats-Msg-Id".utf8), !Self.isOurs(value) {
-                    Self.kept.withUnsafeBytes { Self.line($0, value, to: &block) }
-                }
-                return true
-            }
-        }
+        Self.carryOver(entry.headers, isTimeToLiveKept: timeToLive == .asArchived, to: &block)
         if lastSequence == nil, block.count == start { return block.removeAll(keepingCapacity: true) }
         block.append(contentsOf: Self.lineEnd)
+    }
+
+    /// Writes the lines of an entry's own headers that another publish may carry.
+    static func carryOver(
+        _ headers: UnsafeRawBufferPointer,
+        isTimeToLiveKept: Bool,
+        isOriginKept: Bool = true,
+        to block: inout [UInt8]
+    ) {
+        guard !headers.isEmpty else { return }
+        HeaderBlock.scan(headers) { name, value in
+            if !isOriginKept, name.elementsEqual(EntryOrigin.header.utf8) { return true }
+            let isTimeToLive = name.elementsEqual("Nats-TTL".utf8)
+            if isTimeToLive ? isTimeToLiveKept : !isAboutPublishing(name) {
+                line(name, value, to: &block)
+            } else if name.elementsEqual("Nats-Msg-Id".utf8), !isOurs(value) {
+                kept.withUnsafeBytes { line($0, value, to: &block) }
+            }
+            return true
+        }
+    }
+
+    /// Whether a header line may differ between an entry and its copy: what speaks of the publish or of the copying.
+    static func isAddedOrDropped(_ name: UnsafeRawBufferPointer) -> Bool {
+        isAboutPublishing(name) || name.elementsEqual("Nats-TTL".utf8) || name.elementsEqual(kept)
+            || name.elementsEqual(EntryOrigin.header.utf8)
     }
 
     /// The header lines of an entry that a replay carries over, as they are before and after it.

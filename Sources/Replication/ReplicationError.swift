@@ -19,6 +19,10 @@ public struct ReplicationError: Error, Sendable {
         case targetExists
         /// A restore's target holds entries that are not the restore's own.
         case targetChanged
+        /// The target is the source.
+        case sameBucket
+        /// The target is written to all the time.
+        case targetBusy
         /// The target cannot take the archived entries.
         case targetRefuses
         /// The archive holds other keys of the bucket.

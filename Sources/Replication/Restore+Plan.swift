@@ -14,6 +14,7 @@ extension Restore {
         var old = prepared.plan.archived
         // Another name is no change of a setting.
         old.rename(to: prepared.plan.bucket)
+        if prepared.plan.action == .merge { old = prepared.plan.configuration }
         let new = prepared.plan.configuration
         var summary = StateSummary(under: new, asOf: now)
         try prepared.state.forEachOutline { summary.add($0, valueSize: $1) }

@@ -34,7 +34,7 @@ public struct Restore: Sendable {
     /// Everything decided, nothing touched.
     public struct Prepared: Sendable {
         /// What will happen to the target.
-        public let plan: RestorePlan
+        public internal(set) var plan: RestorePlan
         /// Where the entries come from.
         public let incarnation: Incarnation
         /// The revision to restore.
@@ -146,11 +146,20 @@ public struct Restore: Sendable {
     }
 
     /// Restores what was prepared.
-    public func run(_ prepared: Prepared) async throws -> RestoreReport {
+    ///
+    /// `safeguarded` is told of the backup of a bucket that is to be replaced, before that is deleted.
+    public func run(
+        _ prepared: Prepared,
+        safeguarded: @Sendable (SafetyBackup) -> Void = { _ in }
+    ) async throws -> RestoreReport {
         let clock = ContinuousClock()
         let started = clock.now
+        if prepared.plan.action == .merge { return try await merge(prepared, since: started) }
         try refuseOversized(prepared)
-        let (bucket, work) = try await prepared.choice.isExact ? restoreExactly(prepared) : replay(prepared)
+        let safetyBackup = try await makeRoomSafely(prepared, safeguarded)
+        var making = prepared
+        if safetyBackup != nil { making.plan.action = .create }
+        let (bucket, work) = try await making.choice.isExact ? restoreExactly(making) : replay(making)
         var comparison: ComparisonReport?
         if options.verifies {
             let found = try await compare(bucket, prepared)
@@ -179,6 +188,7 @@ public struct Restore: Sendable {
             expired: work.expired,
             beyondHistory: work.beyondHistory,
             interruptions: work.interruptions,
+            safetyBackup: safetyBackup,
             comparison: comparison,
             duration: started.duration(to: clock.now)
         )
@@ -292,6 +302,8 @@ public struct Restore: Sendable {
             try await buckets.delete(plan.bucket)
             return try await buckets.create(marked)
         case .resume:
+            return try await buckets.bucket(plan.bucket)
+        case .merge:
             return try await buckets.bucket(plan.bucket)
         case .fill:
             let found = try await buckets.bucket(plan.bucket)

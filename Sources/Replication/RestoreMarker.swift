@@ -61,11 +61,32 @@ struct ReplayIdentity: Sendable, Hashable {
     /// What the ids of one incarnation begin with.
     let prefix: [UInt8]
 
+    /// The same as a number.
+    let number: UInt64
+
+    private static let opening = "cistern:"
+
     init(_ incarnation: Incarnation) {
-        let name = "\(incarnation.cluster)/\(incarnation.bucket)@\(incarnation.created)"
+        self.init(cluster: incarnation.cluster, bucket: incarnation.bucket, created: incarnation.created)
+    }
+
+    /// The identity of a life of a bucket, whether an archive knows it or not.
+    init(cluster: String, bucket: BucketName, created: String) {
+        let name = "\(cluster)/\(bucket)@\(created)"
         let digest = SHA256.hash(data: Array(name.utf8)).prefix(8)
         let digits = digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
-        prefix = Array("cistern:\(digits):".utf8)
+        prefix = Array("\(Self.opening)\(digits):".utf8)
+        number = digest.reduce(0) { $0 << 8 | UInt64($1) }
+    }
+
+    /// The incarnation and the revision that any replayed entry's id names; nil if the id is nothing of ours.
+    static func origin(_ id: UnsafeRawBufferPointer) -> (source: UInt64, revision: Revision)? {
+        guard id.starts(with: opening.utf8) else { return nil }
+        let parts = String(decoding: id.dropFirst(opening.utf8.count), as: UTF8.self).split(separator: ":")
+        guard parts.count == 2, parts[0].utf8.count == 16, let source = UInt64(parts[0], radix: 16),
+            let revision = Revision(parts[1])
+        else { return nil }
+        return (source, revision)
     }
 
     /// The archived revision that a header block names; nil if it is not of this incarnation.

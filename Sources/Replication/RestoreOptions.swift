@@ -33,8 +33,10 @@ public struct RestoreOptions: Sendable {
     public var mapping = KeyMapping.identity
     /// Which of a key's entries to write.
     public var history: HistoryMode = .bucket
-    /// Whether to write into a bucket that exists and is empty.
+    /// Whether to write into a bucket that exists: an empty one is filled, any other merged into.
     public var intoExisting = false
+    /// Whether a merge writes over what is newer in the bucket.
+    public var overwrites = false
     /// Whether to delete a bucket that exists first.
     public var replaces = false
     /// Whether a migration's journal says that the bucket's name is this restore's.
@@ -42,6 +44,8 @@ public struct RestoreOptions: Sendable {
     /// Then other writers are kept out of a replay as well (servers from 2.10 on), and the name is taken back from a
     /// restore that was broken off.
     public var isPartOfMigration = false
+    /// The archive to make of a bucket that is deleted first; nil to delete it without one.
+    public var safetyBackup: SafetyBackup.Place?
     /// How many bytes a second to write; nil for no limit.
     public var bytesPerSecond: UInt64?
     /// Whether to compare what was written with the archive.

@@ -1,3 +1,4 @@
+import Archive
 import JetStream
 public import KVModel
 
@@ -15,6 +16,8 @@ public struct RestorePlan: Sendable, Equatable {
         case resume
         /// An earlier exact restore of the same did not finish: what it left is deleted, and this one begins anew.
         case restart
+        /// It exists and holds entries: what is newer in the archive is written into it, key by key.
+        case merge
     }
 
     /// What the plan needs to know of the target.
@@ -69,6 +72,7 @@ public struct RestorePlan: Sendable, Equatable {
         self.leftOut = leftOut
         mapping = options.mapping
         configuration = adapted
+        var leavesSettings = false
         switch target {
         case nil:
             action = .create
@@ -90,6 +94,13 @@ public struct RestorePlan: Sendable, Equatable {
                 action = .replace
             } else if found.messages == 0, options.intoExisting {
                 action = .fill
+            } else if options.intoExisting {
+                action = .merge
+                try Self.refuseMerge(found.configuration, bucket, options)
+                // It belongs to others as well: a merge brings entries, never settings.
+                configuration = found.configuration
+                self.leftOut = []
+                leavesSettings = true
             } else {
                 let what =
                     found.messages == 0 ? "it exists and is empty" : "it exists and holds \(found.messages) entries"
@@ -99,11 +110,34 @@ public struct RestorePlan: Sendable, Equatable {
                     text: what,
                     hint: found.messages == 0
                         ? "give --into-existing to fill it, --as to choose another name, or --replace to recreate it"
-                        : "choose another name with --as, or give --replace to delete it first"
+                        : "choose another name with --as, --into-existing to merge, or --replace to delete it first"
                 )
             }
         }
-        changes = SettingChange.between(archived, adapted)
+        changes = leavesSettings ? [] : SettingChange.between(archived, adapted)
+    }
+
+    /// Refuses to merge into what takes no writes, and what a merge has no meaning for.
+    private static func refuseMerge(
+        _ target: BucketConfiguration,
+        _ bucket: BucketName,
+        _ options: RestoreOptions
+    ) throws(ReplicationError) {
+        let (obstacle, hint): (String, String)
+        if target.isMirror {
+            (obstacle, hint) = ("it mirrors another bucket", "merge into that one")
+        } else if target.stream["sealed"]?.bool == true {
+            (obstacle, hint) = ("it is sealed", "restore under another name with --as")
+        } else if !options.settings.isEmpty {
+            obstacle = "it holds entries, and what is merged into a bucket leaves its settings alone"
+            hint = "leave --set out, and change settings with `cistern migrate`"
+        } else if options.history == .full {
+            obstacle = "it holds entries, and of each key only the newest archived entry is merged"
+            hint = "leave --history full out, or restore under another name with --as"
+        } else {
+            return
+        }
+        throw ReplicationError(.unsupported, bucket: bucket.rawValue, text: obstacle, hint: hint)
     }
 }
 

@@ -7,6 +7,8 @@ public struct RestoreProgress: Sendable, Hashable {
     public enum Phase: String, Sendable, Hashable {
         /// Entries are written.
         case writing
+        /// What will be deleted is backed up, or what is to be copied captured.
+        case reading
         /// What was written is compared with the archive.
         case verifying
     }
@@ -45,6 +47,10 @@ public struct RestoreReport: Sendable {
     public var beyondHistory: UInt64
     /// How often writing had to be resumed, or to begin anew.
     public var interruptions: Int
+    /// What was done key by key; nil unless the bucket was merged into.
+    public var merge: MergeReport?
+    /// The backup of the bucket that was deleted; nil if none was, or no backup asked for.
+    public var safetyBackup: SafetyBackup?
     /// What the comparison found; nil if none was asked for.
     public var comparison: ComparisonReport?
     /// How long it took.

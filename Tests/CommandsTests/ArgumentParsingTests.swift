@@ -39,21 +39,24 @@ struct ArgumentParsingTests {
         #expect(command.bucket?.rawValue == "b")
         #expect(command.cluster == "c")
         #expect(command.newName?.rawValue == "n")
-        #expect(command.mode == .replay)
-        #expect(command.settings == ["history=3", "ttl=1h"])
-        #expect(command.filter.map(\.description) == ["x.>", "y"])
-        #expect(command.map.map(\.description) == ["x.>=z.>", "*.b=$1"])
-        #expect(command.history == .full)
-        #expect(command.replace && command.yes && !command.verify && command.dryRun && !command.intoExisting)
+        let writing = command.writing
+        #expect(writing.mode == .replay)
+        #expect(writing.changes.settings == ["history=3", "ttl=1h"])
+        #expect(writing.filter.map(\.description) == ["x.>", "y"])
+        #expect(writing.map.map(\.description) == ["x.>=z.>", "*.b=$1"])
+        #expect(writing.history == .full)
+        #expect(writing.replace && writing.yes && !writing.verify && writing.dryRun && !writing.intoExisting)
+        #expect(!writing.noSafetyBackup && writing.safetyBackup == nil && !writing.overwrite)
         #expect(command.point.point == .tag("t"))
     }
 
     @Test("A restore verifies the bucket's state at the newest point unless told otherwise")
     func restoreDefaults() throws {
         let command = try parse(RestoreCommand.self, "restore a.cistern")
-        #expect(command.verify && command.mode == .auto && command.history == .bucket)
+        let writing = command.writing
+        #expect(writing.verify && writing.mode == .auto && writing.history == .bucket)
         #expect(command.point.point == .newest)
-        #expect(command.bucket == nil && command.newName == nil && command.settings.isEmpty)
+        #expect(command.bucket == nil && command.newName == nil && writing.changes.settings.isEmpty)
     }
 
     @Test(
@@ -112,6 +115,9 @@ struct ArgumentParsingTests {
             "backup o --archive a --follow --commit-every 1ms", "backup o --archive a --nonsense",
             "backup o --archive a --settle-within soon", "restore", "restore a --mode best", "restore a --set history",
             "restore a --set history=0", "restore a --set nonsense=1", "restore a --replace --into-existing",
+            "restore a --overwrite", "restore a --replace --overwrite", "restore a --no-safety-backup",
+            "restore a --replace --no-safety-backup --safety-backup b.cistern", "copy a", "copy a b c",
+            "copy app-* b", "copy a b --overwrite", "copy a b --replace --into-existing", "copy a b --target-timeout x",
             "restore a --at-revision 1 --at-tag t", "restore a --at-time yesterday", "restore a --filter a..b",
             "restore a --as bad.name", "verify a --filter x", "verify a --at-tag t", "verify a --against app-*",
             "keys", "get a", "history a", "kv put", "kv put app-* k v", "kv add orders --history 65",

@@ -4,11 +4,11 @@ import Synchronization
 
 /// Free loopback ports, below those that the system gives to outgoing connections: a stopped server's port is still
 /// there for its restart.
-enum FreePort {
+public enum FreePort {
     private static let given = Mutex<Set<Int>>([])
 
     /// A port that nobody listens on now and that was not given out before by this process.
-    static func next() throws -> Int {
+    public static func next() throws -> Int {
         for _ in 0..<1_000 {
             let port = Int.random(in: 10_000..<32_000)
             guard given.withLock({ $0.insert(port).inserted }) else { continue }

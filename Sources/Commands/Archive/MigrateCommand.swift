@@ -32,11 +32,8 @@ struct MigrateCommand: CisternCommand {
     )
     var archive: String
 
-    @Option(
-        name: .customLong("set"),
-        help: ArgumentHelp("Change a setting; may be repeated.", valueName: "field=value")
-    )
-    var settings: [String] = []
+    @OptionGroup
+    var changes: SettingOptions
 
     @Flag(help: "Back the bucket up, print what would be done, and stop.")
     var plan = false
@@ -70,13 +67,9 @@ struct MigrateCommand: CisternCommand {
             throw ValidationError("Give one of --plan, --resume and --rollback, not several.")
         }
         let isNew = !resume && !rollback
-        if isNew, settings.isEmpty { throw ValidationError("Say what to change with --set.") }
-        if !isNew, !settings.isEmpty {
+        if isNew, changes.settings.isEmpty { throw ValidationError("Say what to change with --set.") }
+        if !isNew, !changes.settings.isEmpty {
             throw ValidationError("The settings of an interrupted migration are in its journal: leave --set out.")
-        }
-        var probe = BucketConfiguration(name: BucketName(unchecked: "probe"))
-        for setting in settings {
-            do { try probe.set(setting) } catch { throw ValidationError("--set: \(error)") }
         }
     }
 
@@ -97,7 +90,7 @@ struct MigrateCommand: CisternCommand {
             let writer = try slot.writer()
             let (progress, label) = (console.progress, name)
             var options = Migration.Options()
-            options.settings = settings
+            options.settings = changes.settings
             options.maximumPause = maxPause
             let migration = Migration(of: name, in: buckets, by: writer, options: options) { seen in
                 progress.update(MigrationText.progress(seen, of: label))

@@ -11,7 +11,17 @@ extension ConnectionOptions {
         _ console: Console,
         _ body: (Buckets) async throws -> Result
     ) async throws -> Result {
-        let target = try route(to: cluster, environment: console.environment).target(console.environment)
+        try await route(to: cluster, environment: console.environment).withBuckets(console, body)
+    }
+}
+
+extension ConnectionOptions.Route {
+    /// Connects and gives the buckets at the end of the route to `body`.
+    func withBuckets<Result: Sendable>(
+        _ console: Console,
+        _ body: (Buckets) async throws -> Result
+    ) async throws -> Result {
+        let target = try target(console.environment)
         return try await Connection.withConnection(target.configuration, logger: console.logger()) { connection in
             try await body(
                 Buckets(

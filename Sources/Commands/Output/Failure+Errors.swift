@@ -157,7 +157,8 @@ extension Failure {
         switch code {
         case .targetExists, .targetChanged: .exists
         case .notEqual: .different
-        case .keysCollide, .otherKeys: .usage
+        case .targetBusy: .busy
+        case .keysCollide, .otherKeys, .sameBucket: .usage
         case .sourceRegressed, .sourceDiverged, .sourceRecreated, .targetRefuses, .nothingToRestore, .unsupported:
             .failed
         }

@@ -109,7 +109,7 @@ public struct RestoreChoice: Sendable, Hashable {
     private static func obstacle(_ here: Circumstances) -> String? {
         let census = here.census
         switch here.action {
-        case .fill: return "an existing bucket can only be written to, not restored"
+        case .fill, .merge: return "an existing bucket can only be written to, not restored"
         case .resume: return "an unfinished replay goes on where it was"
         case .create, .replace, .restart: break
         }

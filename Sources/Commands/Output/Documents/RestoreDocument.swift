@@ -22,10 +22,67 @@ struct RestoreDocument: Encodable, Sendable {
         var new: JSONValue?
     }
 
+    /// What a merge did, or would do, key by key.
+    struct Merge: Encodable, Sendable {
+        /// A key that has something newer in the bucket.
+        struct Newer: Encodable, Sendable {
+            var key: String
+            var keyBase64: String?
+            var archivedRevision: Revision
+            var archivedTime: String
+            var revision: Revision
+            var time: String
+            var isDeleted: Bool
+        }
+
+        var keys: UInt64
+        var written: UInt64
+        var deleted: UInt64
+        var overwritten: UInt64
+        var equal: UInt64
+        var kept: UInt64
+        var expired: UInt64
+        var contested: UInt64
+        /// The first keys that have something newer in the bucket.
+        var newer: [Newer]
+
+        init(_ merge: MergeReport) {
+            keys = merge.keys
+            written = merge.written
+            deleted = merge.deleted
+            overwritten = merge.overwritten
+            equal = merge.equal
+            kept = merge.kept
+            expired = merge.expired
+            contested = merge.contested
+            newer = merge.examples.map { example in
+                Newer(
+                    key: example.key.description,
+                    keyBase64: TextOrBytes(example.key.bytes).base64,
+                    archivedRevision: example.archivedRevision,
+                    archivedTime: example.archivedTime.description,
+                    revision: example.revision,
+                    time: example.time.description,
+                    isDeleted: example.isDeleted
+                )
+            }
+        }
+    }
+
+    /// The backup of a bucket that was replaced.
+    struct Safety: Encodable, Sendable {
+        var archive: String
+        var tag: String?
+        var revision: Revision?
+        var entries: UInt64?
+        /// What brings the bucket back.
+        var command: String?
+    }
+
     var bucket: String
     var isDryRun: Bool
     var source: Source
-    /// `create`, `replace`, `fill`, `resume` or `restart`.
+    /// `create`, `replace`, `fill`, `merge`, `resume` or `restart`.
     var action: String
     var mode: String
     var modeReason: String
@@ -45,9 +102,18 @@ struct RestoreDocument: Encodable, Sendable {
     var interruptions: Int?
     var durationSeconds: Double?
     var verification: ComparisonDocument?
+    /// Absent unless entries are merged into a bucket that holds some.
+    var merge: Merge?
+    /// Absent unless a bucket is deleted, and backed up before.
+    var safetyBackup: Safety?
 
     /// What would be done.
-    init(_ prepared: Restore.Prepared, _ settings: SettingsPlan) {
+    init(
+        _ prepared: Restore.Prepared,
+        _ settings: SettingsPlan,
+        _ merge: MergeReport? = nil,
+        safetyBackup: String? = nil
+    ) {
         self.init(prepared.plan, prepared.mode, prepared.modeReason)
         isDryRun = true
         let incarnation = prepared.incarnation
@@ -62,6 +128,8 @@ struct RestoreDocument: Encodable, Sendable {
         keys = prepared.state.keys
         bytes = prepared.state.bytes
         plan = SettingsPlanDocument(settings)
+        self.merge = merge.map(Merge.init)
+        self.safetyBackup = safetyBackup.map { Safety(archive: $0) }
     }
 
     /// What was done.
@@ -81,6 +149,16 @@ struct RestoreDocument: Encodable, Sendable {
         beyondHistory = report.beyondHistory
         interruptions = report.interruptions
         durationSeconds = report.duration.milliseconds
+        merge = report.merge.map(Merge.init)
+        safetyBackup = report.safetyBackup.map { backup in
+            Safety(
+                archive: backup.path,
+                tag: backup.tag,
+                revision: backup.revision,
+                entries: backup.entries,
+                command: RestoreText.command(backup)
+            )
+        }
         verification = report.comparison.map { comparison in
             var document = ComparisonDocument(comparison)
             // It was compared while it was marked, and has been finished since.
