@@ -8,8 +8,8 @@ enum ArchiveFormat {
     /// `CSTN`, in the SQLite header.
     static let applicationID: Int64 = 0x4353_544e
     static let version: Int64 = 1
-    /// Segments are blobs of megabytes: larger pages make shorter chains.
-    static let pageSize = 8192
+    /// Every table and index takes a page at least: of a small archive larger ones would be a good part.
+    static let pageSize = 4096
     static let tables =
         Database.dataKeyTables + [
             "incarnation", "incarnation_copy", "configuration", "segment", "segment_data", "checkpoint", "point",

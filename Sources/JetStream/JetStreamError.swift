@@ -1,4 +1,5 @@
 public import KVModel
+import NATSClient
 
 /// Why JetStream did not do what was asked.
 public struct JetStreamError: Error, Sendable {
@@ -137,5 +138,16 @@ extension JetStreamError: CustomStringConvertible {
         if serverCode != 0 { sentence += " (\(serverCode))" }
         if let hint { sentence += "; \(hint)" }
         return sentence
+    }
+}
+
+extension Error {
+    /// Whether the same may succeed a little later, once the server, or the way to it, is back.
+    package var isTransient: Bool {
+        switch self {
+        case let error as NATSError: error.isTransient
+        case let error as JetStreamError: error.isTransient
+        default: false
+        }
     }
 }

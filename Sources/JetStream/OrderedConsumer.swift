@@ -189,7 +189,7 @@ public actor OrderedConsumer {
                 return
             } catch {
                 let isOver = options.patience.map { started.duration(to: clock.now) > $0 } ?? false
-                guard Self.mayPass(error), !isOver else { throw error }
+                guard error.isTransient, !isOver else { throw error }
             }
             try await Task.sleep(for: wait)
             wait = min(wait * 2, .seconds(2))
@@ -262,16 +262,5 @@ public actor OrderedConsumer {
             subject: name,
             text: "the stream was deleted and created again: created \(new), before that \(old)"
         )
-    }
-
-    private static func mayPass(_ error: any Error) -> Bool {
-        switch error {
-        case let error as NATSError:
-            return [.timeout, .disconnected, .noResponders, .staleConnection].contains(error.code)
-        case let error as JetStreamError:
-            return error.isTransient
-        default:
-            return false
-        }
     }
 }

@@ -34,7 +34,11 @@ extension Bucket {
         var isCaughtUp = await watch.initiallyPending == 0
         var deadline = ContinuousClock.now + patience
         while revision < last {
-            if isCaughtUp, try await isEnd(patterns, after: revision, through: last) { return }
+            do {
+                if isCaughtUp, try await isEnd(patterns, after: revision, through: last) { return }
+            } catch  where error.isTransient && ContinuousClock.now < deadline {
+                // A server that was just given much answers late; a cluster may be without a leader.
+            }
             // What was there a moment ago may expire before it is sent: then the end is nearer than it was.
             guard let batch = try await watch.next(timeout: .seconds(1)) else {
                 guard ContinuousClock.now < deadline else {

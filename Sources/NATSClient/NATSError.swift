@@ -64,6 +64,14 @@ public struct NATSError: Error, Sendable, CustomStringConvertible {
         return text
     }
 
+    /// Whether the same may succeed once the server, or the way to it, is back.
+    public var isTransient: Bool {
+        switch code {
+        case .timeout, .disconnected, .noResponders, .staleConnection: true
+        default: false
+        }
+    }
+
     func with(server: String) -> NATSError {
         NATSError(code, server: self.server ?? server, subject: subject, cause: cause, hint: hint)
     }

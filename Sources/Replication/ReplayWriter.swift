@@ -66,7 +66,8 @@ struct ReplayWriter {
                 }
                 try await write(from: position)
                 return
-            } catch  where Self.mayPass(error) {
+            } catch  where error.mayPass || (error as? JetStreamError)?.code == .wrongLastSequence {
+                // Looking at the target and going on from there may help.
                 interruptions += 1
                 if written > before {
                     quietSince = clock.now
@@ -195,17 +196,5 @@ struct ReplayWriter {
             text: "\(text) while it is restored",
             hint: "keep others away from the bucket until it is finished, then run again with --replace"
         )
-    }
-
-    /// Whether looking at the target and going on from there may help.
-    private static func mayPass(_ error: any Error) -> Bool {
-        switch error {
-        case let error as NATSError:
-            return [.timeout, .disconnected, .noResponders, .staleConnection].contains(error.code)
-        case let error as JetStreamError:
-            return error.isTransient || error.code == .wrongLastSequence
-        default:
-            return false
-        }
     }
 }

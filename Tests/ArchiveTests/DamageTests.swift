@@ -300,11 +300,11 @@ func brokenOverflowPages() throws {
     var random = SeededGenerator(seed: 5)
     try archive.fill(random.entries(400, valueBytes: 4000), perSegment: 200)
     let whole = try Data(contentsOf: URL(fileURLWithPath: archive.path))
-    let pages = whole.count / 8192
+    let pages = whole.count / 4096
     var named = 0
-    for page in stride(from: pages / 3, to: pages - 2, by: 5) {
+    for page in stride(from: pages / 3, to: pages - 2, by: 10) {
         var bytes = whole
-        bytes[page * 8192] ^= 0x20
+        bytes[page * 4096] ^= 0x20
         try bytes.write(to: URL(fileURLWithPath: archive.path))
         let report = try ArchiveReader.open(path: archive.path).verify()
         #expect(!report.isSound, "page \(page)")

@@ -84,8 +84,8 @@ struct DamagedArchiveTests {
                 what = "\(length) of \(whole.count) bytes left"
             } else {
                 // Half of the changes hit a page's head, where they do most.
-                let page = Int.random(in: 0..<whole.count / 8192, using: &random)
-                let index = page * 8192 + Int.random(in: 0..<(round % 2 == 0 ? 8192 : 40), using: &random)
+                let page = Int.random(in: 0..<whole.count / 4096, using: &random)
+                let index = page * 4096 + Int.random(in: 0..<(round % 2 == 0 ? 4096 : 40), using: &random)
                 bytes[index] ^= 1 << UInt8.random(in: 0...7, using: &random)
                 what = "byte \(index) changed"
             }

@@ -149,7 +149,7 @@ struct ReplaceTests {
         let configuration = try await rig.server.withClient { try $0.streamInfo("KV_app").configuration }
         try await rig.server.withClient { client in
             try client.updateStream(
-                configuration.replacingOccurrences(of: "$KV.app.>", with: "cistern.fence.app.replace-0badcafe.>")
+                configuration.replacingOccurrences(of: "$KV.app.>", with: "$KV.cistern-fence-app-replace-0badcafe.>")
             )
             #expect(throws: RawNATSError.self) { try client.put("app", "k", "v") }
         }
@@ -183,7 +183,7 @@ struct ReplaceTests {
             // What it said then shows below.
             guard process.isRunning else { return true }
             return try await rig.server.withClient {
-                try $0.streamInfo("KV_app").configuration.contains("cistern.fence.app")
+                try $0.streamInfo("KV_app").configuration.contains("cistern-fence-app-")
             }
         }
         process.send(signal)

@@ -47,6 +47,8 @@ struct Rig {
         _ location: SourceLocation = #_sourceLocation
     ) async throws -> Report {
         let result = try await cistern(["backup", bucket, "--archive", archive, "--json"], url: url, location)
+        let hasLog = FileManager.default.fileExists(atPath: archive + "-wal")
+        #expect(!hasLog, "the archive is not one file", sourceLocation: location)
         return try Report(result)
     }
 

@@ -117,8 +117,11 @@ struct MappedRestoreTests {
             var replay = try Self.options(Self.rules)
             replay.mode = .replay
             let options = replay
+            // Slowly, so that there is a middle to stop in.
+            replay.bytesPerSecond = 64 << 10
+            let slow = replay
             let stopped = Task {
-                let restore = Restore(from: reader, to: buckets, options: options) { state in
+                let restore = Restore(from: reader, to: buckets, options: slow) { state in
                     if state.entries > 0 { withUnsafeCurrentTask { $0?.cancel() } }
                 }
                 _ = try await restore.run(try await restore.prepare())

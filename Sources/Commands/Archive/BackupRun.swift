@@ -41,9 +41,12 @@ struct BackupRun: Sendable {
         if let settleWithin = options.settleWithin { capture.probeLimit = settleWithin }
         let (progress, name) = (console.progress, bucket.name)
         progress.restart()
-        let report = try await Capture(bucket, into: writer, options: capture) { state in
+        var report = try await Capture(bucket, into: writer, options: capture) { state in
             progress.update(Self.progressText(state, of: name))
         }.run()
+        // A state holds the write-ahead log: with one in the result the archive could be closed without being one file.
+        let captured = report.state
+        report.state = nil
         var result = BackupResult(report: report)
         guard report.outcome != .stopped || options.follow, let revision = report.consistentRevision else {
             return result
@@ -57,7 +60,7 @@ struct BackupRun: Sendable {
             result.tag = tag
         }
         guard report.outcome == .complete else { return result }
-        let state = try report.state ?? reader.state(of: incarnation.id, at: revision)
+        let state = try captured ?? reader.state(of: incarnation.id, at: revision)
         result.proof = try reader.digest(of: state)
         if options.verify {
             result.comparison = try await compare(state, incarnation, at: revision)

@@ -246,15 +246,9 @@ struct ExactRestore {
 
     /// Whether beginning anew may help.
     private func mayPass(_ error: any Error) -> Bool {
-        switch error {
-        case let error as NATSError:
-            return [.timeout, .disconnected, .noResponders, .staleConnection].contains(error.code)
-        case let error as JetStreamError:
-            // A cluster may still hold the broken attempt's name.
-            return error.isTransient
-                || error.code == .streamExists && (interruptions > 0 || options.isPartOfMigration)
-        default:
-            return false
-        }
+        // A cluster may still hold the broken attempt's name.
+        error.mayPass
+            || (error as? JetStreamError)?.code == .streamExists
+                && (interruptions > 0 || options.isPartOfMigration)
     }
 }
