@@ -23,6 +23,8 @@ public struct ReplicationError: Error, Sendable {
         case sameBucket
         /// The target is written to all the time.
         case targetBusy
+        /// The target is closed to writers, and could not be opened again.
+        case leftClosed
         /// The target cannot take the archived entries.
         case targetRefuses
         /// The archive holds other keys of the bucket.

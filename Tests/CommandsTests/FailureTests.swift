@@ -78,7 +78,8 @@ struct FailureTests {
         arguments: [
             (ReplicationError.Code.sourceRegressed, RunStatus.failed), (.sourceDiverged, .failed),
             (.sourceRecreated, .failed), (.targetExists, .exists), (.targetChanged, .exists),
-            (.targetRefuses, .failed), (.nothingToRestore, .failed), (.unsupported, .failed), (.notEqual, .different),
+            (.targetBusy, .busy), (.sameBucket, .usage), (.leftClosed, .failed), (.targetRefuses, .failed),
+            (.nothingToRestore, .failed), (.unsupported, .failed), (.notEqual, .different),
         ]
     )
     func replication(code: ReplicationError.Code, status: RunStatus) {

@@ -159,7 +159,8 @@ extension Failure {
         case .notEqual: .different
         case .targetBusy: .busy
         case .keysCollide, .otherKeys, .sameBucket: .usage
-        case .sourceRegressed, .sourceDiverged, .sourceRecreated, .targetRefuses, .nothingToRestore, .unsupported:
+        case .sourceRegressed, .sourceDiverged, .sourceRecreated, .leftClosed, .targetRefuses, .nothingToRestore,
+            .unsupported:
             .failed
         }
     }

@@ -30,12 +30,14 @@ struct SafeReplacement {
         let isOpen = Self.isOpen(bucket.configuration)
         let writer = try ArchiveWriter.open(path: place.path, createIfMissing: true, key: place.key)
         var isProved = false
+        var isFenced = false
         do {
             var revision = try await capture(bucket, into: writer, isOpen: isOpen)
             // While writers are still there: most often nothing comes after it, and they are kept out for a moment only.
             var entries: UInt64?
             if let revision { entries = try await check(writer, at: revision, isOpen: isOpen) }
             if isOpen {
+                isFenced = true
                 _ = try await buckets.update(fence.fenced(bucket.configuration))
                 let last = try await fence.finalRevision(buckets.context, patience: patience)
                 let before = revision
@@ -60,9 +62,15 @@ struct SafeReplacement {
             }
             return backup
         } catch {
-            if isOpen { await reopen(bucket.configuration) }
+            let reason = isFenced ? await reopen(bucket.configuration) : nil
             if !isProved { discard(writer) }
-            throw error
+            guard let reason else { throw error }
+            throw ReplicationError(
+                .leftClosed,
+                bucket: name.rawValue,
+                text: "\(error); and it could not be opened to writers again: \(reason)",
+                hint: "run the same command again: it opens the bucket first"
+            )
         }
     }
 
@@ -152,14 +160,23 @@ struct SafeReplacement {
     }
 
     /// Opens the bucket again, even when the task was cancelled and its connection closed with it.
-    private func reopen(_ configuration: BucketConfiguration) async {
+    ///
+    /// Answers why it could not.
+    private func reopen(_ configuration: BucketConfiguration) async -> (any Error)? {
         let (buckets, name) = (buckets, name)
-        await Task.detached {
-            // The failure itself is what has to be said; the next run opens what cannot be opened now.
-            try? await buckets.onOpenConnection { buckets in
-                let found = try await buckets.bucket(name).configuration
-                guard found.stream["subjects"] != configuration.stream["subjects"] else { return }
-                _ = try await buckets.update(configuration)
+        return await Task.detached { () -> (any Error)? in
+            do {
+                try await buckets.onOpenConnection { buckets in
+                    let found = try await buckets.bucket(name).configuration
+                    guard found.stream["subjects"] != configuration.stream["subjects"] else { return }
+                    _ = try await buckets.update(configuration)
+                }
+                return nil
+            } catch let error as KeyValueError where error.code == .bucketNotFound {
+                // It is deleted already.
+                return nil
+            } catch {
+                return error
             }
         }.value
     }
