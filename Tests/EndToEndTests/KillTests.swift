@@ -52,29 +52,10 @@ struct KillTests {
         let whole = try await KillMoments.measure { try await rig.restore(as: "whole", ["--mode", "replay"]) }
         var moments = KillMoments(12, of: whole, seed: 77)
         var resumed = 0
+        let arguments = ["restore", rig.archive, "--as", "copy", "--mode", "replay", "--json", "-s", rig.server.url]
         while let round = moments.next(hits: resumed) {
-            let arguments = [
-                "restore", rig.archive, "--as", "copy", "--mode", "replay", "--json", "-s", rig.server.url,
-            ]
-            let process = try CisternProcess.start(arguments)
-            let killed = try await moments.kill(process)
-            var isWhole = killed.code != 137
-            if !isWhole, try await rig.exists("copy") {
-                let found = try await rig.verifyAgainst("copy")
-                // Killed between its last step and its end, it has left a whole one.
-                isWhole = found.code == 0
-                #expect(isWhole || found.code == 3, "round \(round): \(found)")
-                if isWhole { try await rig.expectEqual("src", "copy") }
-            }
-            let again = try await CisternProcess.run(arguments)
-            if !isWhole {
-                #expect(again.code == 0, "round \(round): \(again)")
-                if again.code == 0, try Report(again).number("resumed") > 0 { resumed += 1 }
-            } else {
-                #expect(again.code == 73, "round \(round): \(again)")
-            }
-            try await rig.expectEqual("src", "copy")
-            try await rig.cistern(["kv", "rm", "copy", "--force"])
+            let again = try await killAndRunAgain(arguments, rig, &moments, round, mode: .replayed)
+            if let again, try again.number("resumed") > 0 { resumed += 1 }
         }
         #expect(resumed > 0, "no kill came in the middle of writing: the test proves nothing")
     }
@@ -96,29 +77,38 @@ struct KillTests {
         let whole = try await KillMoments.measure { try await rig.restore(as: "whole", more) }
         var moments = KillMoments(8, of: whole, seed: 78)
         var restarted = 0
+        let arguments = ["restore", rig.archive, "--as", "copy", "--json", "-s", rig.server.url] + more
         while let round = moments.next(hits: restarted) {
-            let arguments = ["restore", rig.archive, "--as", "copy", "--json", "-s", rig.server.url] + more
-            let process = try CisternProcess.start(arguments)
-            let killed = try await moments.kill(process)
-            var isWhole = killed.code != 137
-            if !isWhole, try await rig.exists("copy") {
-                let found = try await rig.verifyAgainst("copy")
-                // Killed between its last step and its end, it has left a whole one.
-                isWhole = found.code == 0
-                #expect(isWhole || found.code == 3, "round \(round): \(found)")
-                if isWhole { try await rig.expectEqual("src", "copy", mode: .exact) }
-            }
-            let again = try await CisternProcess.run(arguments)
-            if !isWhole {
-                #expect(again.code == 0, "round \(round): \(again)")
-                if again.code == 0, try Report(again).text("action") == "restart" { restarted += 1 }
-            } else {
-                #expect(again.code == 73, "round \(round): \(again)")
-            }
-            try await rig.expectEqual("src", "copy", mode: .exact)
-            try await rig.cistern(["kv", "rm", "copy", "--force"])
+            let again = try await killAndRunAgain(arguments, rig, &moments, round, mode: .exact)
+            if let again, try again.text("action") == "restart" { restarted += 1 }
         }
         #expect(restarted > 0, "no kill came after something had been made: the test proves nothing")
+    }
+
+    /// Kills a restore into `copy`, runs it again, and removes the bucket, which must be whole then.
+    ///
+    /// Answers what the second run reported, if there was anything left for it to do.
+    private func killAndRunAgain(
+        _ arguments: [String],
+        _ rig: Rig,
+        _ moments: inout KillMoments,
+        _ round: Int,
+        mode: BucketComparison.Mode
+    ) async throws -> Report? {
+        let killed = try await moments.kill(try CisternProcess.start(arguments))
+        var isWhole = killed.code != 137
+        if !isWhole, try await rig.exists("copy") {
+            let found = try await rig.verifyAgainst("copy")
+            // Killed between its last step and its end, it has left a whole one.
+            isWhole = found.code == 0
+            #expect(isWhole || found.code == 3, "round \(round): \(found)")
+            if isWhole { try await rig.expectEqual("src", "copy", mode: mode) }
+        }
+        let again = try await CisternProcess.run(arguments)
+        #expect(again.code == (isWhole ? 73 : 0), "round \(round): \(again)")
+        try await rig.expectEqual("src", "copy", mode: mode)
+        try await rig.cistern(["kv", "rm", "copy", "--force"])
+        return !isWhole && again.code == 0 ? try Report(again) : nil
     }
 }
 

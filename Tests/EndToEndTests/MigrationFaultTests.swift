@@ -1,6 +1,4 @@
-import Archive
 import Foundation
-import Glibc
 import TestSupport
 import Testing
 
@@ -101,11 +99,11 @@ struct MigrationFaultTests {
                 arguments + ["--set", "storage=memory", "--set", "replicas=\(replicas.after)", "--yes", "-s"]
                     + [proxies.map(\.url).joined(separator: ",")]
             )
-            try await awaitStep(event)
+            try await rig.whenMigrating(event.step, microseconds: event.delay)
             try await cause(event.fault, leader: leader, proxies, during: process)
             let result = try await process.waitForExit(timeout: .seconds(240))
             try await awaitAll()
-            var outcome = try lastStep()
+            var outcome = try rig.migrationSteps().last
             if outcome != "done", outcome != "rolled-back" {
                 #expect(result.code != 0, "\(event): \(result)")
                 let isTold = event.fault == .kill || result.errorText.contains("--r")
@@ -113,7 +111,7 @@ struct MigrationFaultTests {
                 let way = event.delay == 0 ? "--resume" : "--rollback"
                 try await CisternProcess.run(arguments + [way, "--yes"] + servers, timeout: .seconds(240))
                     .expectSuccess("\(event), \(way), \(result)")
-                outcome = try lastStep()
+                outcome = try rig.migrationSteps().last
             } else {
                 let isRight = event.fault == .kill || (result.code == 0) == (outcome == "done")
                 #expect(isRight, "\(event): \(result)")
@@ -137,19 +135,6 @@ struct MigrationFaultTests {
                 let streams = try client.api("STREAM.NAMES")["streams"] as? [String] ?? []
                 #expect(streams.filter { $0.hasPrefix("CISTERN") }.isEmpty, "\(event): \(streams)")
                 try client.deleteStream("KV_" + bucket)
-            }
-        }
-
-        private func awaitStep(_ event: Event) async throws {
-            let archive = rig.archive
-            try await onOwnThread {
-                try waitOnThread("the step \(event.step)", seconds: 120) {
-                    let reader = try ArchiveReader.open(path: archive)
-                    let incarnation = try reader.incarnations().first
-                    let steps = try incarnation.map { try reader.migrationRecords(of: $0.id).map(\.step) }
-                    return steps?.contains(event.step) ?? false
-                }
-                usleep(event.delay)
             }
         }
 
@@ -232,11 +217,6 @@ struct MigrationFaultTests {
         private func configuration() async throws -> String {
             let bucket = bucket
             return try await rig.server.withClient { try $0.streamInfo("KV_" + bucket).configuration }
-        }
-
-        private func lastStep() throws -> String? {
-            let reader = try ArchiveReader.open(path: rig.archive)
-            return try reader.incarnations().first.flatMap { try reader.migrationRecords(of: $0.id).last?.step }
         }
     }
 }

@@ -1,6 +1,4 @@
-import Archive
 import Foundation
-import Glibc
 import TestSupport
 import Testing
 
@@ -118,18 +116,7 @@ struct MigrationTests {
         let process = try CisternProcess.start(
             arguments + ["--set", "storage=memory", "--yes", "-s", proxy.url]
         )
-        // On a thread of its own: a busy machine must not let the step pass unseen.
-        let archive = rig.archive
-        try await onOwnThread {
-            try waitOnThread("the step \(kill.step)", seconds: 120) {
-                let reader = try ArchiveReader.open(path: archive)
-                let incarnation = try reader.incarnations().first
-                let steps = try incarnation.map { try reader.migrationRecords(of: $0.id).map(\.step) }
-                return steps?.contains(kill.step) ?? false
-            }
-            usleep(kill.delay)
-            process.kill()
-        }
+        try await rig.whenMigrating(kill.step, microseconds: kill.delay) { process.kill() }
         #expect(try await process.waitForExit().code == 137)
         // Somebody who does not know of it is told.
         let again = try await CisternProcess.run(
@@ -150,16 +137,11 @@ struct MigrationTests {
         let memory = old.replacing(#""storage":"file""#, with: #""storage":"memory""#)
         #expect(try await rig.configuration("b") == (isNew ? memory : old))
         #expect(try await rig.messages("b") == before)
-        #expect(try Self.lastStep(rig) == (isNew ? "done" : "rolled-back"))
+        #expect(try rig.migrationSteps().last == (isNew ? "done" : "rolled-back"))
         let streams = try await rig.server.withClient { "\(try $0.api("STREAM.NAMES")["streams"] ?? [])" }
         #expect(streams.split(separator: "\"").count <= 1 || !streams.contains("CISTERN"), "nothing else is left")
         try await rig.server.withClient { _ = try $0.put("b", "more", "x") }
         try await rig.cistern(["verify", rig.archive])
-    }
-
-    private static func lastStep(_ rig: Rig) throws -> String? {
-        let reader = try ArchiveReader.open(path: rig.archive)
-        return try reader.incarnations().first.flatMap { try reader.migrationRecords(of: $0.id).last?.step }
     }
 }
 

@@ -160,6 +160,34 @@ struct ReplaceTests {
         _ = try await rig.server.withClient { try $0.put("app", "k", "v") }
     }
 
+    @Test("If the bucket cannot be opened again, it is said so, and the next run does it")
+    func cannotOpen() async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        _ = try await changed(rig)
+        try await rig.server.withClient { try $0.fill("app", count: 2000, size: 4000, prefix: "big.", seed: 8) }
+        // Every request takes its time, so that the moment is long enough to be met.
+        let proxy = try TCPProxy(to: rig.server.port, delay: 50)
+        defer { proxy.close() }
+        let arguments = ["restore", rig.archive, "--replace", "--yes", "-s"]
+        let process = try CisternProcess.start(arguments + [proxy.url])
+        try await eventually("the fence") {
+            // What it said then shows below.
+            guard process.isRunning else { return true }
+            return try await rig.server.withClient {
+                try $0.streamInfo("KV_app").configuration.contains("cistern-fence-app-")
+            }
+        }
+        proxy.close()
+        process.send(SIGTERM)
+        let result = try await process.waitForExit()
+        #expect(result.code == 1, "\(result)")
+        #expect(result.errorText.contains("could not be opened to writers again"), "\(result)")
+        #expect(result.errorText.contains("run the same command again"), "\(result)")
+        try await rig.cistern(["restore", rig.archive, "--replace", "--yes"])
+        _ = try await rig.server.withClient { try $0.put("app", "k", "v") }
+    }
+
     @Test("Stopped while the bucket is closed to writers, it opens the bucket again", arguments: [SIGINT, SIGTERM])
     func stopped(signal: Int32) async throws {
         let rig = try await Rig()

@@ -141,6 +141,7 @@ struct StreamRestoreTests {
                         let chunks = try Self.chunks()
                         let restore = try await buckets.context.restoreStream(Self.configuration)
                         for chunk in chunks.prefix(5) { try await restore.send(chunk) }
+                        // Nothing shows that the server has given up: whoever asks it keeps it waiting.
                         try await Task.sleep(for: .seconds(7))
                         await #expect("\(binary)") {
                             for chunk in chunks.dropFirst(5) { try await restore.send(chunk) }

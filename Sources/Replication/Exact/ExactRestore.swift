@@ -122,22 +122,21 @@ struct ExactRestore {
         await Task.detached {
             // The failure itself is what has to be said. What cannot be deleted stays fenced and marked, and the next run
             // deletes it.
-            try? await restore.onOpenConnection { try await $0.removeLeftovers() }
+            try? await restore.buckets.onOpenConnection { buckets in
+                let restore = ExactRestore(
+                    buckets,
+                    restore.prepared,
+                    options: restore.options,
+                    progress: restore.progress
+                )
+                try await restore.removeLeftovers()
+            }
         }.value
     }
 
     private func removeLeftovers() async throws {
         for stream in [name.streamName, RestoreFence.stagingName(of: name)] {
             try await removeOurs(stream, refusesOthers: false)
-        }
-    }
-
-    private func onOpenConnection(_ body: @Sendable (ExactRestore) async throws -> Void) async throws {
-        guard !context.connection.isConnected else { return try await body(self) }
-        let configuration = context.connection.configuration
-        try await Connection.withConnection(configuration, logger: Logger(label: "cistern")) { connection in
-            let context = JetStreamContext(connection, apiPrefix: context.apiPrefix, timeout: context.timeout)
-            try await body(ExactRestore(Buckets(context), prepared, options: options, progress: progress))
         }
     }
 
