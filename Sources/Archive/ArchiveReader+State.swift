@@ -99,6 +99,25 @@ extension ArchiveReader {
         try state(of: id, at: revision, asOf: time, selection: KeySelection(filter), historyMode: historyMode)
     }
 
+    /// What the bucket held at a revision, if some revisions had not expired until a time.
+    public func state(
+        of id: IncarnationID,
+        at revision: Revision,
+        asOf time: Timestamp,
+        withoutExpiryOf revisions: [ClosedRange<Revision>],
+        until: Timestamp
+    ) throws -> BucketState {
+        let snapshot = try snapshot()
+        return try snapshot.read { db in
+            let sighting = RetainedEntries.Sighting(revision: 0, time: until)
+            let sightings = revisions.map { Removal(revisions: $0, fate: .there(sighting)) }
+            return BucketState(
+                try db.scan(db.incarnation(id), at: revision, asOf: time, sightings: sightings),
+                snapshot
+            )
+        }
+    }
+
     func state(
         of id: IncarnationID,
         at revision: Revision,
@@ -130,7 +149,8 @@ extension Database {
         asOf time: Timestamp? = nil,
         selection: KeySelection = .all,
         historyMode: HistoryMode = .bucket,
-        newestOnly: Bool = false
+        newestOnly: Bool = false,
+        sightings: [Removal] = []
     ) throws -> ScannedState {
         let stored = try soundCheckpoint(incarnation)
         guard revision <= stored?.checkpoint.resumeRevision ?? 0 else {
@@ -152,6 +172,10 @@ extension Database {
             let point = try soundPoint(incarnation, at: record.revision, isProof: !isFull && !basis.isRecorded)
             proved[record.revision] = point?.point.time
         }
+        var removals = isFull || basis.isRecorded ? [] : try removals(incarnation, before: revision, by: time)
+        if !sightings.isEmpty {
+            removals = (removals + sightings).sorted { $0.revisions.lowerBound < $1.revisions.lowerBound }
+        }
         var scan = StateScan(
             incarnation: incarnation,
             revision: revision,
@@ -161,7 +185,7 @@ extension Database {
             basis: basis,
             configurations: configurations,
             proved: proved,
-            removals: isFull || basis.isRecorded ? [] : try removals(incarnation, before: revision, by: time)
+            removals: removals
         )
         try scan.configure()
         for row in try segments(of: incarnation, through: revision) {
@@ -193,23 +217,29 @@ extension Database {
     /// The removals that concern a state, by their first revision; those not seen there yet are seen at the end of time.
     ///
     /// They matter all the same: what may have vanished before counted for no history.
+    ///
+    /// A sighting matters for every state: what was there later was there before.
     func removals(
         _ incarnation: Incarnation,
         before revision: Revision,
         by time: Timestamp?
     ) throws -> [Removal] {
-        try removalRecords(incarnation).filter { $0.sinceRevision <= revision }.map { record in
+        try removalRecords(incarnation).filter { $0.isSighting || $0.sinceRevision <= revision }.map { record in
+            guard !record.isSighting else {
+                return Removal(
+                    revisions: record.revisions,
+                    fate: .there(RetainedEntries.Sighting(revision: record.sinceRevision, time: record.sinceTime))
+                )
+            }
             let isSeen =
                 record.seenRevision < revision
                 || record.seenRevision == revision && record.seenTime <= time ?? record.seenTime
-            return Removal(
-                revisions: record.revisions,
-                gone: RetainedEntries.Disappearance(
-                    since: record.sinceRevision,
-                    sinceTime: record.sinceTime,
-                    seenAt: isSeen ? record.seenRevision : .max
-                )
+            let gone = RetainedEntries.Disappearance(
+                since: record.sinceRevision,
+                sinceTime: record.sinceTime,
+                seenAt: isSeen ? record.seenRevision : .max
             )
+            return Removal(revisions: record.revisions, fate: .gone(gone))
         }
     }
 }

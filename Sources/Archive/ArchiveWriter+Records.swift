@@ -103,6 +103,29 @@ extension ArchiveWriter {
         }
     }
 
+    /// Records revisions that the source was seen to hold at a point although their time was over.
+    public func recordSightings(
+        _ id: IncarnationID,
+        _ revisions: [ClosedRange<Revision>],
+        at point: ConsistentPoint
+    ) throws {
+        guard !revisions.isEmpty else { return }
+        try write { db in
+            let incarnation = try db.incarnation(id)
+            for range in revisions {
+                let sighting = RemovalRecord(
+                    revisions: range,
+                    sinceRevision: point.revision,
+                    sinceTime: point.time,
+                    seenRevision: 0,
+                    seenTime: Timestamp(nanoseconds: 0)
+                )
+                try db.save(sighting, incarnation)
+            }
+            try db.count(.removal, by: revisions.count, incarnation)
+        }
+    }
+
     /// Records revisions that are gone from the source without an entry saying so.
     ///
     /// `seenAt` is the revision at which they were seen to be gone: states from there on do not hold them. `since` is

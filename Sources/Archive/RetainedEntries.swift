@@ -45,6 +45,8 @@ struct RetainedEntries: Sendable {
         var lifetime: EntryLifetime?
         /// When it vanished without an entry saying so.
         var gone: Disappearance?
+        /// Where it was last seen to be there, whatever the rules say.
+        var seen: Sighting?
     }
 
     /// What is known of when an entry vanished.
@@ -59,6 +61,12 @@ struct RetainedEntries: Sendable {
         func mayPrecede(_ revision: Revision, at time: Timestamp) -> Bool {
             since < revision || since == revision && sinceTime < time
         }
+    }
+
+    /// An entry was there at a revision and a time: no entry up to that one drove it out, and it had not expired.
+    struct Sighting: Sendable, Equatable {
+        var revision: Revision
+        var time: Timestamp
     }
 
     private struct Node {
@@ -84,6 +92,7 @@ struct RetainedEntries: Sendable {
     private struct Mortality {
         var lifetime: EntryLifetime?
         var gone: Disappearance?
+        var seen: Sighting?
     }
 
     private static let none = UInt32.max
@@ -99,6 +108,7 @@ struct RetainedEntries: Sendable {
     /// The entries that have a TTL of their own or were seen to be gone.
     private var mortals: [UInt32: Mortality] = [:]
     private var someVanished = false
+    private var someSeen = false
 
     /// An empty bucket of this configuration.
     init(policy: Policy) {
@@ -141,8 +151,8 @@ struct RetainedEntries: Sendable {
     mutating func store(_ entry: Stored) {
         switch entry.rollup {
         case .nothing: break
-        case .key: if entry.key < heads.count { clear(entry.key) }
-        case .everything: clearAll()
+        case .key: if entry.key < heads.count { clear(entry.key, entry.revision) }
+        case .everything: clearAll(entry.revision)
         }
         append(entry)
         let history = history
@@ -154,8 +164,8 @@ struct RetainedEntries: Sendable {
     }
 
     /// An entry that is not asked for may still drop everything.
-    mutating func clearAll() {
-        for key in heads.indices { clear(key) }
+    mutating func clearAll(_ revision: Revision) {
+        for key in heads.indices { clear(key, revision) }
     }
 
     /// What is left at a revision and a time.
@@ -237,9 +247,10 @@ struct RetainedEntries: Sendable {
         }
         tails[entry.key] = link
         counts[entry.key] += 1
-        if entry.lifetime != nil || entry.gone != nil {
-            mortals[entry.number] = Mortality(lifetime: entry.lifetime, gone: entry.gone)
+        if entry.lifetime != nil || entry.gone != nil || entry.seen != nil {
+            mortals[entry.number] = Mortality(lifetime: entry.lifetime, gone: entry.gone, seen: entry.seen)
             if entry.gone != nil { someVanished = true }
+            if entry.seen != nil { someSeen = true }
         }
     }
 
@@ -247,7 +258,7 @@ struct RetainedEntries: Sendable {
     /// vanished yet.
     private mutating func trim(_ key: Int, _ revision: Revision, at time: Timestamp) {
         let history = history
-        guard alternative != nil || someVanished else {
+        guard alternative != nil || someVanished || someSeen else {
             while counts[key] > history { dropFirst(key) }
             return
         }
@@ -257,7 +268,8 @@ struct RetainedEntries: Sendable {
             if lives(nodes[Int(link)], revision, at: time) { certain += 1 }
             link = nodes[Int(link)].next
         }
-        while certain > history {
+        // Servers drop the oldest first: before one that stayed they dropped nothing.
+        while certain > history, !isSeen(nodes[Int(heads[key])], revision) {
             if lives(nodes[Int(heads[key])], revision, at: time) { certain -= 1 }
             dropFirst(key)
         }
@@ -267,12 +279,21 @@ struct RetainedEntries: Sendable {
         let mortality = mortals.isEmpty ? nil : mortals[node.number]
         if let gone = mortality?.gone, gone.mayPrecede(revision, at: time) { return false }
         guard let alternative else { return true }
-        return !isExpired(node, mortality?.lifetime, policy, at: time)
-            && !isExpired(node, mortality?.lifetime, alternative, at: time)
+        return !isExpired(node, mortality, policy, at: time) && !isExpired(node, mortality, alternative, at: time)
     }
 
-    private mutating func clear(_ key: Int) {
-        while counts[key] > 0 { dropFirst(key) }
+    /// Whether an entry was seen at a revision or later.
+    private func isSeen(_ node: Node, _ revision: Revision) -> Bool {
+        guard someSeen, let seen = mortals[node.number]?.seen else { return false }
+        return revision <= seen.revision
+    }
+
+    private mutating func clear(_ key: Int, _ revision: Revision) {
+        guard someSeen else {
+            while counts[key] > 0 { dropFirst(key) }
+            return
+        }
+        drop(key, .rolledUp(at: revision))
     }
 
     private mutating func dropFirst(_ key: Int) {
@@ -290,11 +311,28 @@ struct RetainedEntries: Sendable {
     }
 
     private mutating func dropDead(_ key: Int, at time: Timestamp, knownAt revision: Revision) {
+        drop(key, .dead(at: time, knownAt: revision))
+    }
+
+    /// Why entries go from anywhere in a key's history.
+    private enum Cause {
+        case rolledUp(at: Revision)
+        case dead(at: Timestamp, knownAt: Revision)
+    }
+
+    private func applies(_ cause: Cause, to node: Node) -> Bool {
+        switch cause {
+        case .rolledUp(let revision): !isSeen(node, revision)
+        case .dead(let time, let revision): isDead(node, at: time, knownAt: revision)
+        }
+    }
+
+    private mutating func drop(_ key: Int, _ cause: Cause) {
         var previous = Self.none
         var link = heads[key]
         while link != Self.none {
             let next = nodes[Int(link)].next
-            if isDead(nodes[Int(link)], at: time, knownAt: revision) {
+            if applies(cause, to: nodes[Int(link)]) {
                 if previous == Self.none { heads[key] = next } else { nodes[Int(previous)].next = next }
                 if next == Self.none { tails[key] = previous }
                 counts[key] -= 1
@@ -309,12 +347,13 @@ struct RetainedEntries: Sendable {
     private func isDead(_ node: Node, at time: Timestamp, knownAt revision: Revision) -> Bool {
         let mortality = mortals.isEmpty ? nil : mortals[node.number]
         if let gone = mortality?.gone, gone.seenAt <= revision { return true }
-        guard isExpired(node, mortality?.lifetime, policy, at: time) else { return false }
-        return alternative.map { isExpired(node, mortality?.lifetime, $0, at: time) } ?? true
+        guard isExpired(node, mortality, policy, at: time) else { return false }
+        return alternative.map { isExpired(node, mortality, $0, at: time) } ?? true
     }
 
-    private func isExpired(_ node: Node, _ lifetime: EntryLifetime?, _ policy: Policy, at time: Timestamp) -> Bool {
-        let own = policy.allowsEntryTTL ? lifetime : nil
+    private func isExpired(_ node: Node, _ mortality: Mortality?, _ policy: Policy, at time: Timestamp) -> Bool {
+        if let seen = mortality?.seen, time <= seen.time { return false }
+        let own = policy.allowsEntryTTL ? mortality?.lifetime : nil
         guard let expiry = EntryLifetime.expiry(of: node.time, own: own, maximumAge: policy.maximumAge) else {
             return false
         }

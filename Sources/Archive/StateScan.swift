@@ -1,9 +1,17 @@
 import KVModel
 
-/// Revisions that vanished, and when.
+/// Revisions of which more is known than the entries say.
 struct Removal: Sendable, Equatable {
+    /// What is known of them.
+    enum Fate: Sendable, Equatable {
+        /// They vanished.
+        case gone(RetainedEntries.Disappearance)
+        /// They were seen to be there.
+        case there(RetainedEntries.Sighting)
+    }
+
     let revisions: ClosedRange<Revision>
-    let gone: RetainedEntries.Disappearance
+    let fate: Fate
 }
 
 /// Which keys are asked for.
@@ -137,7 +145,7 @@ struct StateScan {
         lastTime = time
         guard mode == .full || basis.admits(ascending: entryRevision) else { return }
         guard key >= 0 else {
-            if header.rollup == .everything, mode != .full { retained.clearAll() }
+            if header.rollup == .everything, mode != .full { retained.clearAll(entryRevision) }
             return
         }
         let isPut = segment.operations[index] == .put
@@ -151,6 +159,7 @@ struct StateScan {
             self.isPut[key] = isPut
             return
         }
+        let fate = removals.isEmpty || basis.isRecorded ? (gone: nil, seen: nil) : fate(of: entryRevision)
         retained.store(
             RetainedEntries.Stored(
                 number: UInt32(scanned + index),
@@ -162,7 +171,8 @@ struct StateScan {
                 hasHeaders: header.size > 0,
                 rollup: basis.isRecorded ? .nothing : header.rollup,
                 lifetime: basis.isRecorded ? nil : header.lifetime,
-                gone: removals.isEmpty || basis.isRecorded ? nil : removal(of: entryRevision)
+                gone: fate.gone,
+                seen: fate.seen
             )
         )
     }
@@ -195,14 +205,27 @@ struct StateScan {
         uncertainUntil = nil
     }
 
-    /// How an entry was first seen to be gone; entries come in order, so do the removals.
-    private mutating func removal(of entry: Revision) -> RetainedEntries.Disappearance? {
+    /// How an entry was first seen to be gone, and when it was last seen to be there; entries come in order, so do the
+    /// removals.
+    private mutating func fate(
+        of entry: Revision
+    ) -> (
+        gone: RetainedEntries.Disappearance?, seen: RetainedEntries.Sighting?
+    ) {
         while nextRemoval < removals.count, removals[nextRemoval].revisions.lowerBound <= entry {
             openRemovals.append(removals[nextRemoval])
             nextRemoval += 1
         }
         openRemovals.removeAll { $0.revisions.upperBound < entry }
-        return openRemovals.map(\.gone).min { $0.seenAt < $1.seenAt }
+        var gone: RetainedEntries.Disappearance?
+        var seen: RetainedEntries.Sighting?
+        for removal in openRemovals {
+            switch removal.fate {
+            case .gone(let other): if other.seenAt < gone?.seenAt ?? .max || gone == nil { gone = other }
+            case .there(let other): if other.time >= seen?.time ?? other.time { seen = other }
+            }
+        }
+        return (gone, seen)
     }
 
     /// Ends the pass: applies what holds at the revision and the time, and marks the entries that are left.

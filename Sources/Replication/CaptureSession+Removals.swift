@@ -7,10 +7,13 @@ import KeyValue
 struct RemovalAccount {
     /// How many were found and recorded.
     var found = 0
-    /// How the bucket was found to differ from what is expected, to be looked at again at the next consistent revision.
-    var difference: RevisionMerge.Difference?
+    /// How the bucket was found to differ from what is expected, and where, to be looked at again at the next consistent
+    /// revision.
+    var difference: (RevisionMerge.Difference, at: ConsistentPoint)?
     /// What was recorded because an older entry of its key is still there.
     var followers: Set<ClosedRange<Revision>> = []
+    /// What was recorded to be there against the rules.
+    var sightings: Set<ClosedRange<Revision>> = []
     /// Whether the bucket counts other entries than the archive does, and nothing explains it.
     var isUnexplained = false
     /// What the archive holds at the consistent revision, after removals were accounted for.
@@ -35,9 +38,11 @@ extension CaptureSession {
         if let difference = removals.difference {
             removals.difference = nil
             // What is known to be gone may have made room for something that was thought to be driven out.
-            if try record(difference, expected, search) { return false }
+            if try record(difference.0, at: difference.at, expected, search) { return false }
         } else if let difference = try await self.difference(from: expected, source, search) {
-            removals.difference = difference
+            removals.difference = (
+                difference, at: ConsistentPoint(revision: consistent.revision, time: consistent.time)
+            )
             return false
         }
         removals.isUnexplained =
@@ -55,12 +60,14 @@ extension CaptureSession {
         _ source: RemovalSearch.SourceCount,
         _ search: RemovalSearch
     ) async throws -> RevisionMerge.Difference? {
-        if let difference = try await search.difference(from: expected, gapsOf: state) {
-            return difference == RevisionMerge.Difference() ? nil : difference
+        switch try await search.difference(from: expected, gapsOf: state) {
+        case .difference(let difference): return difference == RevisionMerge.Difference() ? nil : difference
+        case .tooMany: if search.agrees(expected, source) { return nil }
+        case .contradictory: break
         }
-        guard !search.agrees(expected, source) else { return nil }
         let patience = options.patience
-        return try await withoutWatch { try await search.difference(from: expected, patience: patience) }
+        let difference = try await withoutWatch { try await search.difference(from: expected, patience: patience) }
+        return difference == RevisionMerge.Difference() ? nil : difference
     }
 
     /// What the server counts of the keys that are captured; nil if more of them came meanwhile.
@@ -80,18 +87,25 @@ extension CaptureSession {
         return RemovalSearch.SourceCount(messages: UInt64(clamping: messages), bytes: nil)
     }
 
-    /// Records what vanished, as far as nothing that came since explains it; answers whether there was anything new.
+    /// Records what vanished, as far as nothing that came since explains it, and what stays although it had expired;
+    /// answers whether there was anything new.
     private mutating func record(
         _ difference: RevisionMerge.Difference,
+        at point: ConsistentPoint,
         _ expected: BucketState,
         _ search: RemovalSearch
     ) throws -> Bool {
         guard let consistent else { return false }
         let confirmed = try search.confirm(difference.missing, in: expected)
-        // What is there and not expected was driven out by something that had vanished before.
-        let followers = try expected.followers(of: search.lasting(difference.surplus, expected))
+        let surplus = try search.explain(difference.surplus, expected)
+        // What is there and was thought to be driven out was not, because something else had vanished before.
+        let followers = try expected.followers(of: surplus.unexplained)
             .filter { !removals.followers.contains($0) }
-        guard confirmed.count > 0 || !followers.isEmpty else { return false }
+        // Where nothing had vanished, the server keeps more than its settings say: 2.9 does after some purges.
+        let sightings = (surplus.survivors + (followers.isEmpty ? surplus.unexplained : []))
+            .filter { !removals.sightings.contains($0) }
+        guard confirmed.count > 0 || !followers.isEmpty || !sightings.isEmpty else { return false }
+        try writer.recordSightings(incarnation.id, sightings, at: point)
         try writer.recordRemovals(
             incarnation.id,
             confirmed.ranges + followers,
@@ -102,6 +116,7 @@ extension CaptureSession {
         disprove()
         removals.found += confirmed.count
         removals.followers.formUnion(followers)
+        removals.sightings.formUnion(sightings)
         return true
     }
 }

@@ -57,15 +57,24 @@ struct RemovalSearch {
         return state.bytes + subjects + frames
     }
 
-    /// What the bucket holds otherwise now than a state does, from the gaps between its messages; nil if it has too many.
+    /// What the gaps between a bucket's messages say.
+    enum GapAnswer {
+        /// How the bucket differs.
+        case difference(RevisionMerge.Difference)
+        /// There are too many to ask for.
+        case tooMany
+        /// The server lists another number of gaps than its counts leave: after some purges 2.9 miscounts for ever.
+        case contradictory
+    }
+
+    /// What the bucket holds otherwise now than a state does, from the gaps between its messages.
     ///
     /// Some revisions may be missing because later entries drove them out: look at them again with `confirm` at a
     /// later consistent revision.
-    func difference(from state: BucketState, gapsOf source: StreamInfo.State) async throws -> RevisionMerge.Difference?
-    {
-        guard source.gaps <= Self.gapLimit else { return nil }
+    func difference(from state: BucketState, gapsOf source: StreamInfo.State) async throws -> GapAnswer {
+        guard source.gaps <= Self.gapLimit else { return .tooMany }
         let (info, gaps) = try await bucket.context.streamGaps(bucket.name.streamName)
-        guard info.created == bucket.info.created, UInt64(gaps.count) == info.state.gaps else { return nil }
+        guard info.created == bucket.info.created, UInt64(gaps.count) == info.state.gaps else { return .contradictory }
         var merge = RevisionMerge(expected: state.makeRevisionCursor(), through: state.revision)
         var next = 0
         var revision = max(1, info.state.firstSequence)
@@ -78,9 +87,12 @@ struct RemovalSearch {
             revision += 1
         }
         var difference = try merge.finish()
-        // Of other keys nothing is known.
-        if !incarnation.filter.isEmpty { difference.surplus = [] }
-        return difference
+        // Other keys are none of this archive's.
+        if !incarnation.filter.isEmpty {
+            let archived = try reader.state(of: incarnation.id, at: state.revision, historyMode: .full)
+            difference.surplus = try Self.parts(of: difference.surplus, archived).held
+        }
+        return .difference(difference)
     }
 
     /// The same, from all revisions of the bucket, read without their values.
@@ -97,22 +109,64 @@ struct RemovalSearch {
         return try merge.finish()
     }
 
-    /// Those of the surplus revisions that a state does not hold which had its entries expire a little later: servers
-    /// look for what has expired about once a second.
-    func lasting(_ surplus: [ClosedRange<Revision>], _ state: BucketState) throws -> [ClosedRange<Revision>] {
-        guard !surplus.isEmpty, state.recentlyExpired > 0 else { return surplus }
-        let earlier = try expected(
+    /// What is there that a state does not hold, by what becomes of it.
+    struct Surplus {
+        /// Their time was over once, but they were kept until the settings changed: they stay.
+        var survivors: [ClosedRange<Revision>]
+        /// Something that came later under their keys was thought to have driven them out, and had not.
+        var unexplained: [ClosedRange<Revision>]
+        // All others have just expired: servers look for that about once a second.
+    }
+
+    /// Tells why a state does not hold what is there.
+    func explain(_ surplus: [ClosedRange<Revision>], _ state: BucketState) throws -> Surplus {
+        guard !surplus.isEmpty else { return Surplus(survivors: [], unexplained: []) }
+        let unexpired = try withoutExpiry(of: surplus, state, asOf: state.time)
+        let (expired, unexplained) = try Self.parts(of: surplus, unexpired)
+        guard !expired.isEmpty else { return Surplus(survivors: [], unexplained: unexplained) }
+        // A moment later they are there only if the settings of now let them live.
+        let later = try withoutExpiry(of: surplus, state, asOf: state.time.adding(nanoseconds: 1))
+        return Surplus(survivors: try Self.parts(of: expired, later).held, unexplained: unexplained)
+    }
+
+    private func withoutExpiry(
+        of revisions: [ClosedRange<Revision>],
+        _ state: BucketState,
+        asOf time: Timestamp
+    ) throws -> BucketState {
+        try reader.state(
+            of: incarnation.id,
             at: state.revision,
-            asOf: state.time.adding(nanoseconds: -BucketState.expiryLag)
+            asOf: time,
+            withoutExpiryOf: revisions,
+            until: state.time
         )
-        var cursor = earlier.makeRevisionCursor()
-        var late = try cursor.next()
-        var lasting: [ClosedRange<Revision>] = []
-        for revision in surplus.joined() {
-            while let candidate = late, candidate < revision { late = try cursor.next() }
-            if late != revision { lasting.append(revision...revision) }
+    }
+
+    /// Revisions, parted by whether a state holds them.
+    private static func parts(
+        of revisions: [ClosedRange<Revision>],
+        _ state: BucketState
+    ) throws -> (held: [ClosedRange<Revision>], others: [ClosedRange<Revision>]) {
+        var cursor = state.makeRevisionCursor()
+        var next = try cursor.next()
+        var held = RevisionRanges()
+        var others = RevisionRanges()
+        for range in revisions {
+            held.close()
+            others.close()
+            for revision in range {
+                while let candidate = next, candidate < revision { next = try cursor.next() }
+                if next == revision {
+                    held.add(revision)
+                    others.close()
+                } else {
+                    others.add(revision)
+                    held.close()
+                }
+            }
         }
-        return lasting
+        return (held.ranges, others.ranges)
     }
 
     /// Those of the missing revisions that a later state still expects: nothing that came since explains their absence.

@@ -151,6 +151,51 @@ func removals() throws {
     #expect(try reader.history(of: "k3", in: incarnation.id).count == 1)
 }
 
+@Test("What was seen to be there although its time was over stays, if the settings let it")
+func sightings() throws {
+    let entries = [entry(1, "a", at: 1), entry(2, "b", at: 2), entry(3, "c", at: 8)]
+    let archive = try TestArchive()
+    func seconds(_ count: Int64) -> Timestamp { Timestamp(nanoseconds: count * 1_000_000_000) }
+    let incarnation = try archive.fill(
+        entries,
+        configuration: #"{"max_msgs_per_subject":2,"max_age":10000000000}"#,
+        consistentTime: seconds(9)
+    )
+    let writer = try ArchiveWriter.open(path: archive.path)
+    // The server has not looked for what expired since second 10: then it is told to keep everything.
+    let json = #"{"max_msgs_per_subject":2,"max_age":0}"#
+    try writer.recordConfiguration(incarnation.id, json: json, revision: 3, time: seconds(14))
+    let later = [entry(4, "a", at: 20), entry(5, "a", at: 21), entry(6, "a", at: 22)]
+    func commit(_ entries: [Entry], at time: Timestamp) throws {
+        let last = entries.last?.revision ?? 3
+        try writer.commit(
+            try TestArchive.segments(entries),
+            incarnation.id,
+            checkpoint: Checkpoint(resumeRevision: last, consistentRevision: last, consistentTime: time, updated: time)
+        )
+    }
+    try commit([], at: seconds(13))
+    try writer.recordSightings(incarnation.id, [2...2], at: ConsistentPoint(revision: 3, time: seconds(15)))
+    let pretended = try writer.reader().state(
+        of: incarnation.id,
+        at: 3,
+        asOf: seconds(15),
+        withoutExpiryOf: [1...1],
+        until: seconds(15)
+    )
+    #expect(try TestArchive.entries(pretended).map(\.revision) == [1, 2, 3])
+    try commit(later, at: seconds(23))
+    try writer.close()
+    let reader = try ArchiveReader.open(path: archive.path)
+    func revisions(_ revision: Revision, _ time: Timestamp?) throws -> [Revision] {
+        try TestArchive.entries(reader.state(of: incarnation.id, at: revision, asOf: time)).map(\.revision)
+    }
+    #expect(try revisions(3, seconds(9)) == [1, 2, 3])
+    #expect(try revisions(3, seconds(13)) == [2, 3], "what is there later is there before")
+    #expect(try revisions(3, seconds(15)) == [2, 3])
+    #expect(try revisions(6, nil) == [2, 3, 5, 6])
+}
+
 @Test("A roll-up of everything counts for every key, even where a key filter leaves the segment out")
 func rollUpOfEverything() throws {
     let entries = [

@@ -142,6 +142,8 @@ struct InterchangeTests {
             )
             let gone = entries[20].revision...entries[25].revision
             try writer.recordRemovals(incarnation.id, [gone], seenAt: entries[200].revision, time: start)
+            let there = entries[30].revision...entries[31].revision
+            try writer.recordSightings(incarnation.id, [there], at: ConsistentPoint(revision: last, time: start))
             try writer.tag("t\u{1}\(index)", incarnation.id, revision: last, note: "why \"not\"", at: start)
             try writer.tag("early", incarnation.id, revision: entries[50].revision, at: start)
         }

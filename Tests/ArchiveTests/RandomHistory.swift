@@ -56,6 +56,10 @@ struct RandomHistory {
                 time: Timestamp(nanoseconds: time)
             )
         }
+        if Int.random(in: 0..<8, using: &random) == 0, let there = entries.randomElement(using: &random)?.revision {
+            let now = ConsistentPoint(revision: revision, time: Timestamp(nanoseconds: time))
+            try writer.recordSightings(incarnation.id, [there...there], at: now)
+        }
         let fresh = (0..<Int.random(in: 0...most, using: &random)).map { _ in entry() }
         entries += fresh
         let segments = try TestArchive.segments(fresh, perSegment: Int.random(in: 2...9, using: &random))

@@ -253,3 +253,27 @@ func raisedHistory() {
     }
     #expect(numbers(retained) == [4, 5, 6])
 }
+
+@Test("What was seen to be there is driven out by nothing that came until then", arguments: [false, true])
+func sightingsAgainstHistory(rollsUp: Bool) {
+    var retained = RetainedEntries(policy: RetainedEntries.Policy(history: 1, maximumAge: 2, allowsEntryTTL: false))
+    var left: [[UInt32]] = []
+    for number in UInt32(1)...5 {
+        let time = Timestamp(nanoseconds: Int64(number))
+        retained.store(
+            RetainedEntries.Stored(
+                number: number,
+                key: 0,
+                revision: UInt64(number),
+                time: time,
+                isPut: true,
+                size: 1,
+                rollup: rollsUp && number == 4 ? .key : .nothing,
+                seen: number == 2 ? RetainedEntries.Sighting(revision: 4, time: time.adding(nanoseconds: 2)) : nil
+            )
+        )
+        if number == 4 { retained.settle(revision: 4, time: time) }
+        left.append(numbers(retained))
+    }
+    #expect(left == [[1], [2], [2, 3], rollsUp ? [2, 4] : [2, 3, 4], [5]])
+}

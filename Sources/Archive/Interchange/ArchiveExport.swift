@@ -152,7 +152,8 @@ public struct ArchiveExport: Sendable {
         }
         // States without full history hold nothing that was seen to be gone.
         if options.history == .full {
-            for removal in try reader.removals(of: incarnation.id) where removal.sinceRevision <= revision {
+            for removal in try reader.removals(of: incarnation.id)
+            where removal.isSighting ? removal.revisions.lowerBound <= revision : removal.sinceRevision <= revision {
                 output.removal(removal)
             }
         }

@@ -1,7 +1,8 @@
 import GRDB
 public import KVModel
 
-/// Revisions that were seen to be gone from the source without an entry saying so.
+/// Revisions that were seen to be gone from the source without an entry saying so, or to be there although their time
+/// was over: a server that looks for the expired once a second may be told to keep them before it has.
 public struct RemovalRecord: Sendable, Hashable {
     /// The revisions.
     public let revisions: ClosedRange<Revision>
@@ -9,12 +10,15 @@ public struct RemovalRecord: Sendable, Hashable {
     public let sinceRevision: Revision
     /// When that was known.
     public let sinceTime: Timestamp
-    /// At which revision they were seen to be gone.
+    /// At which revision they were seen to be gone; 0 if they were not: they were there when last looked for.
     public let seenRevision: Revision
-    /// When.
+    /// When; 0 if they were not.
     public let seenTime: Timestamp
 
     static let columns = "first_revision, last_revision, since_revision, since_time, seen_revision, seen_time"
+
+    /// Whether it says that they were there, and not that they are gone.
+    var isSighting: Bool { seenRevision == 0 }
 
     /// Whether a point turned out not to be exact when this was seen.
     func disproves(_ point: ConsistentPoint) -> Bool {
