@@ -63,9 +63,8 @@ extension ArchiveRepair {
                 let (revision, time) = (point.point.revision, point.point.time)
                 // As it was before a prune, it would pass for one at which the bucket was empty.
                 guard revision > exactFrom || point.rows > 0 else { continue }
-                guard !removals.contains(where: { $0.disproves(point.point) }) else {
-                    continue
-                }
+                // What a prune wrote down stays, whatever is seen later.
+                guard point.rows > 0 || !removals.contains(where: { $0.disproves(point.point) }) else { continue }
                 guard found[revision].map({ $0.point.time < time }) ?? true else { continue }
                 found[revision] = point
             }
