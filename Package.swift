@@ -16,6 +16,7 @@ let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto"
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -67,7 +68,7 @@ let package = Package(
         ),
         .target(
             name: "Archive",
-            dependencies: ["KVModel", "Schedule", "CZstd", grdb, crypto, cryptoExtras],
+            dependencies: ["KVModel", "Schedule", "CZstd", grdb, sqlite, crypto, cryptoExtras],
             swiftSettings: strict
         ),
         .target(

@@ -129,7 +129,7 @@ extension ArchiveSnapshot {
         return DecodedRun(
             kept,
             segment,
-            values: try read { try $0.values(of: row, incarnation) },
+            values: try read { try $0.values(of: row, segment, incarnation, where: kept.contains) },
             of: incarnation,
             path: path,
             after: 0

@@ -216,7 +216,7 @@ private struct Verification {
             let values = StoredValues(bytes: blobs[1], cipher: cipher)
             let keyFilter = try cipher.open(blobs[2], .keyFilter)
             if segment.header != row.header { add("its row does not agree with its body", incarnation, row) }
-            if values.expectedCount(segment) != values.bytes.count {
+            if !values.areAll(of: segment) {
                 add("it has bytes beyond its values", incarnation, row)
             }
             for block in segment.valueBlocks { _ = try segment.unpack(block, from: values) }

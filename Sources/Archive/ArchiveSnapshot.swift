@@ -47,7 +47,10 @@ final class ArchiveSnapshot: Sendable {
     /// Loads the entries of a segment that a state holds.
     func run(_ kept: KeptSegment, of incarnation: Incarnation, after: Revision) throws -> DecodedRun {
         try read { db in
-            let (segment, values) = try db.columnsAndValues(of: kept.row, incarnation)
+            let segment = try db.columns(of: kept.row, incarnation)
+            let values = try db.values(of: kept.row, segment, incarnation) { index in
+                kept.contains(index) && segment.revisions[index] > after
+            }
             return DecodedRun(kept, segment, values: values, of: incarnation, path: path, after: after)
         }
     }

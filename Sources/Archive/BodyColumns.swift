@@ -1,3 +1,5 @@
+import Crypto
+
 /// The header and the table of columns of a segment's body, checked; unpacks one column at a time.
 struct BodyColumns {
     private struct Place {
@@ -81,7 +83,7 @@ struct BodyColumns {
             case .operations: entries
             case .headerBlocks: headers * (SegmentFormat.maximumHeaderBytes + 5)
             case .valueLengths: entries * 5
-            case .valueBlocks: entries * 16
+            case .valueBlocks: entries * (16 + SHA256.byteCount)
             }
         return min(bound, SegmentFormat.maximumColumnBytes)
     }

@@ -120,7 +120,7 @@ public struct StateCursor: Sendable {
 
     /// The next segment's entries; nil after the last.
     ///
-    /// Each segment's digests are checked before any of its entries is given out.
+    /// A segment's columns are checked here, its values block by block before any entry of the block is given out.
     public mutating func next() throws -> DecodedRun? {
         guard position < state.segments.count else { return nil }
         defer { position += 1 }

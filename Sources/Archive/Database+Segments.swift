@@ -63,18 +63,25 @@ extension Database {
         of row: SegmentRow,
         _ incarnation: Incarnation
     ) throws -> (columns: DecodedSegment, values: StoredValues) {
-        let blobs = try checked([.body, .values], of: row, incarnation)
-        return try row.naming(incarnation) {
-            let (columns, cipher) = try decode(blobs[0], of: row, incarnation)
-            return (columns, StoredValues(bytes: blobs[1], cipher: cipher))
-        }
+        let columns = try columns(of: row, incarnation)
+        return (columns, try values(of: row, columns, incarnation) { _ in true })
     }
 
-    /// The values of a segment, still packed.
-    func values(of row: SegmentRow, _ incarnation: Incarnation) throws -> StoredValues {
-        let stored = try checked([.values], of: row, incarnation)[0]
-        return try row.naming(incarnation) {
-            StoredValues(bytes: stored, cipher: try cipher(of: row, incarnation))
+    /// Those values of a segment, still packed, that lie from the first to the last block with a wanted entry.
+    ///
+    /// Each block is checked against its digest when it is unpacked.
+    func values(
+        of row: SegmentRow,
+        _ segment: DecodedSegment,
+        _ incarnation: Incarnation,
+        where isWanted: (Int) -> Bool
+    ) throws -> StoredValues {
+        let first = segment.valueBlocks.firstIndex { $0.entries.contains(where: isWanted) } ?? 0
+        let last = segment.valueBlocks.lastIndex { $0.entries.contains(where: isWanted) } ?? first - 1
+        return try naming(row, incarnation) {
+            let cipher = try cipher(of: row, incarnation)
+            let place = StoredValues.place(of: segment.valueBlocks[first..<last + 1], isSealed: cipher != nil)
+            return StoredValues(bytes: try valueBytes(place, of: row), from: place.lowerBound, cipher: cipher)
         }
     }
 
@@ -96,10 +103,21 @@ extension Database {
 
     /// The blobs as they are stored, each checked against its digest.
     func checked(_ blobs: [SegmentBlob], of row: SegmentRow, _ incarnation: Incarnation) throws -> [Data] {
-        do {
+        try naming(row, incarnation) {
             let all = try unchecked(blobs, of: row)
             for (blob, data) in zip(blobs, all) { try row.parts.check(blob, data) }
             return all
+        }
+    }
+
+    /// Names the segment in whatever shows that it is damaged.
+    private func naming<Result>(
+        _ row: SegmentRow,
+        _ incarnation: Incarnation,
+        _ read: () throws -> Result
+    ) throws -> Result {
+        do {
+            return try read()
         } catch let error as SegmentDamage {
             throw row.damage(incarnation, error)
         } catch let error as ArchiveError {

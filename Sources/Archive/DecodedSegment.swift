@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import KVModel
 
@@ -12,6 +13,16 @@ struct DecodedSegment: Sendable {
         let stored: Range<Int>
         let coding: SegmentFormat.Coding
         let size: Int
+        /// Of its bytes as packed.
+        let digest: [UInt8]
+
+        /// Unpacks its bytes, which nothing says are those that were written.
+        func unpack(_ stored: UnsafeRawBufferPointer) throws -> [UInt8] {
+            switch coding {
+            case .raw: Array(stored)
+            case .zstd: try Decompressor.decompress(stored, count: size)
+            }
+        }
     }
 
     let revisions: [Revision]
@@ -67,12 +78,7 @@ struct DecodedSegment: Sendable {
 
     /// Unpacks the values of a block.
     func unpack(_ block: ValueBlock, from values: StoredValues) throws -> [UInt8] {
-        try values.withBlock(block) { stored in
-            switch block.coding {
-            case .raw: return Array(stored)
-            case .zstd: return try Decompressor.decompress(stored, count: block.size)
-            }
-        }
+        try values.withBlock(block) { try block.unpack($0) }
     }
 
     private static func revisions(_ bytes: UnsafeRawBufferPointer, count: Int) throws(SegmentDamage) -> [Revision] {
@@ -138,6 +144,7 @@ struct DecodedSegment: Sendable {
             let size = try reader.count(limit: SegmentFormat.maximumColumnBytes, "a value block's size")
             let code = try reader.byte()
             let stored = try reader.count(limit: SegmentFormat.maximumColumnBytes, "a value block's stored size")
+            let digest = Array(try reader.take(SHA256.byteCount))
             guard count > 0, let coding = SegmentFormat.Coding(rawValue: code), coding == .zstd || stored == size else {
                 throw SegmentDamage("the table of value blocks is wrong")
             }
@@ -150,7 +157,8 @@ struct DecodedSegment: Sendable {
                     entries: entry..<entry + count,
                     stored: offset..<offset + stored,
                     coding: coding,
-                    size: size
+                    size: size,
+                    digest: digest
                 )
             )
             entry += count

@@ -122,11 +122,13 @@ extension SegmentBuilder {
         bytes.reserveCapacity(values.count / 2 + limits.valueBlockBytes)
         var table: [UInt8] = []
         var sizes: [Int] = []
-        func add(_ entries: Int, _ size: Int, _ coding: SegmentFormat.Coding, _ stored: Int) {
+        func add(_ entries: Int, _ size: Int, _ coding: SegmentFormat.Coding, from start: Int) {
+            let stored = bytes.count - start
             table.appendVarint(UInt64(entries))
             table.appendVarint(UInt64(size))
             table.append(coding.rawValue)
             table.appendVarint(UInt64(stored))
+            table.append(contentsOf: bytes.withUnsafeBytes { SHA256.hash(data: $0.part(start..<start + stored)) })
             sizes.append(stored)
         }
         var start = 0
@@ -134,8 +136,9 @@ extension SegmentBuilder {
         var rest = packedBlocks[...]
         while first < valueLengths.count {
             if let block = rest.first, block.first == first {
+                let stored = bytes.count
                 bytes.append(contentsOf: block.bytes)
-                add(block.entries, block.size, block.coding, block.bytes.count)
+                add(block.entries, block.size, block.coding, from: stored)
                 first += block.entries
                 rest.removeFirst()
                 continue
@@ -152,7 +155,7 @@ extension SegmentBuilder {
             }
             let stored = bytes.count
             let coding = try Self.pack(values, start..<start + size, into: &bytes, with: compressor)
-            add(next - first, size, coding, bytes.count - stored)
+            add(next - first, size, coding, from: stored)
             start += size
             first = next
         }

@@ -312,3 +312,49 @@ func brokenOverflowPages() throws {
     }
     #expect(named > 3)
 }
+
+@Test(
+    "A value is read by itself: damage to others is not its own, and to its own is named",
+    arguments: [false, true]
+)
+func valuesByThemselves(isEncrypted: Bool) throws {
+    var random = SeededGenerator(seed: 77)
+    let entries = (1...20).map { number in
+        Entry(
+            revision: UInt64(number),
+            time: Timestamp(nanoseconds: Int64(number)),
+            operation: .put,
+            key: Key("k\(number)"),
+            headers: [],
+            value: (0..<400).map { _ in UInt8.random(in: 0...255, using: &random) }
+        )
+    }
+    let archive = try TestArchive()
+    let key = isEncrypted ? try ArchiveKey.random() : nil
+    let id = try archive.fill(entries, key: key).id
+    func value(_ name: Key) throws -> [UInt8]? {
+        let reader = try ArchiveReader.open(path: archive.path, key: key)
+        let latest = try reader.latest(name, in: id)?.value
+        #expect(try reader.history(of: name, in: id).last?.value == latest)
+        return latest
+    }
+    // The last byte, and what seals it, belongs to the last block.
+    let flip = """
+        UPDATE segment_data SET value_blocks = CAST(substr(value_blocks, 1, length(value_blocks) - 30)
+        || zeroblob(4) || substr(value_blocks, length(value_blocks) - 25) AS BLOB)
+        """
+    try archive.tamper(flip)
+    #expect(try value("k1") == entries[0].value)
+    #expect { try value("k20") } throws: { error in
+        "\(error)".contains("segment 0 (revisions 1 to 20)")
+    }
+    #expect(try !ArchiveReader.open(path: archive.path, key: key).verify().isSound)
+    for change in ["CAST(value_blocks || zeroblob(1) AS BLOB)", "substr(value_blocks, 2)", "x''"] {
+        let other = try TestArchive()
+        let id = try other.fill(entries, key: key).id
+        try other.tamper("UPDATE segment_data SET value_blocks = \(change)")
+        let reader = try ArchiveReader.open(path: other.path, key: key)
+        #expect(throws: ArchiveError.self, "\(change)") { try reader.latest("k1", in: id) }
+        #expect(try !reader.verify().isSound)
+    }
+}

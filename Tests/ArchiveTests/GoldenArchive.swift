@@ -39,6 +39,8 @@ struct GoldenArchive: ~Copyable {
     private struct StoredSegment: Equatable {
         var header: SegmentHeader
         var parts: SegmentParts
+        /// Under another one nothing of it can be opened.
+        var seal: SegmentSeal?
     }
 
     let bytes: Data
@@ -196,7 +198,7 @@ struct GoldenArchive: ~Copyable {
                 }
                 let blobs = try db.unchecked(SegmentBlob.allCases, of: row)
                 for (blob, data) in zip(SegmentBlob.allCases, blobs) { try row.parts.check(blob, data) }
-                return StoredSegment(header: row.header, parts: row.parts)
+                return StoredSegment(header: row.header, parts: row.parts, seal: row.seal)
             }
         }
     }

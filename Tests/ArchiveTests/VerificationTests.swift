@@ -142,8 +142,8 @@ func readingDamage() throws {
     try #require(try cursor.next()).forEachEntry { read.append(Entry($0)) }
     #expect(read == Array(entries.prefix(20)))
     do {
-        _ = try cursor.next()
-        Issue.record("damage was read")
+        try cursor.next()?.forEachEntry { _ in Issue.record("damage was read") }
+        Issue.record("damage was passed over")
     } catch let error as ArchiveError {
         #expect(error.description.contains("segment 1 (revisions \(entries[20].revision) to \(entries[39].revision))"))
         #expect(error.code != .locked(""))

@@ -184,7 +184,7 @@ extension Database {
             let body = try cipher.open(blobs[0], .body)
             let stored = StoredValues(bytes: blobs[1], cipher: cipher)
             let segment = try DecodedSegment(body: body)
-            guard segment.header == row.header, stored.bytes.count == stored.expectedCount(segment) else {
+            guard segment.header == row.header, stored.areAll(of: segment) else {
                 throw SegmentDamage("its row and its body differ")
             }
             var values: [UInt8] = []

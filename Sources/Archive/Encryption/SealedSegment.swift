@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 
 /// A segment as the archive stores it: nothing else is ever written to the table.
@@ -59,31 +60,58 @@ struct SealedSegment: Sendable {
     }
 }
 
-/// The values of a segment as stored, and what opens them.
+/// The values of a segment as stored, or a part of them, and what opens them.
 struct StoredValues: Sendable {
-    let bytes: Data
+    private let bytes: Data
+    /// Where in the segment's values they begin.
+    private let start: Int
     /// Nil if they are not sealed.
-    let cipher: SegmentCipher?
+    private let cipher: SegmentCipher?
 
-    /// How many bytes a segment's values must have.
-    func expectedCount(_ segment: DecodedSegment) -> Int {
-        segment.storedValueBytes + (cipher == nil ? 0 : segment.valueBlocks.count * SegmentCipher.overhead)
+    init(bytes: Data, from start: Int = 0, cipher: SegmentCipher?) {
+        self.bytes = bytes
+        self.start = start
+        self.cipher = cipher
     }
 
-    /// Calls `body` with a block as it was packed.
+    /// Whether these are as many bytes as a segment's values have.
+    func areAll(of segment: DecodedSegment) -> Bool {
+        start == 0 && bytes.count == Self.place(of: segment.valueBlocks[...], isSealed: cipher != nil).upperBound
+    }
+
+    /// Where some neighbouring blocks lie.
+    static func place(of blocks: ArraySlice<DecodedSegment.ValueBlock>, isSealed: Bool) -> Range<Int> {
+        guard let first = blocks.first, let last = blocks.last else { return 0..<0 }
+        let overhead = isSealed ? SegmentCipher.overhead : 0
+        return first.stored.lowerBound + first.number * overhead..<last.stored.upperBound + (last.number + 1) * overhead
+    }
+
+    /// Calls `body` with a block as it was packed, once it is known to be what was written.
     func withBlock<Result>(
         _ block: DecodedSegment.ValueBlock,
         _ body: (UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result {
         try bytes.withUnsafeBytes { bytes in
-            var place = block.stored
-            if cipher != nil {
-                let start = place.lowerBound + block.number * SegmentCipher.overhead
-                place = start..<start + block.stored.count + SegmentCipher.overhead
+            let place = Self.place(of: [block], isSealed: cipher != nil)
+            guard place.lowerBound >= start, place.upperBound - start <= bytes.count else {
+                throw SegmentDamage("values are missing")
             }
-            guard place.upperBound <= bytes.count else { throw SegmentDamage("values are missing") }
-            guard let cipher else { return try body(bytes.part(place)) }
-            return try cipher.open(bytes.part(place), .values, number: block.number).withUnsafeBytes(body)
+            let stored = bytes.part(place.lowerBound - start..<place.upperBound - start)
+            guard let cipher else { return try Self.check(stored, block, body) }
+            return try cipher.open(stored, .values, number: block.number).withUnsafeBytes {
+                try Self.check($0, block, body)
+            }
         }
+    }
+
+    private static func check<Result>(
+        _ packed: UnsafeRawBufferPointer,
+        _ block: DecodedSegment.ValueBlock,
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        guard SHA256.hash(data: packed).elementsEqual(block.digest) else {
+            throw SegmentDamage("block \(block.number) of its values is not what was written")
+        }
+        return try body(packed)
     }
 }
