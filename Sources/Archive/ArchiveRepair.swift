@@ -155,7 +155,9 @@ public struct ArchiveRepair {
     ) throws -> RepairReport.Bucket {
         let checkpoint = checkpoint(incarnation)
         let points = points(incarnation, checkpoint)
-        let rows = of(incarnation, "segment", SegmentRow.columns).compactMap { try? SegmentRow($0, previous: []) }
+        let rows = of(incarnation, "segment", SegmentRow.columns).compactMap { row in
+            (try? SegmentRow(row, previous: [])).map(salvage.sized)
+        }
         let found = try SalvagedBucket(
             incarnation,
             rows: rows,

@@ -6,7 +6,7 @@ import KVModel
 struct SegmentRow: Sendable {
     let ordinal: Int64
     let header: SegmentHeader
-    let sizes: SegmentSizes
+    var sizes: SegmentSizes
     let parts: SegmentParts
     /// Nil if its blobs are not encrypted.
     let seal: SegmentSeal?

@@ -253,7 +253,8 @@ struct GoldenArchive: ~Copyable {
             let kept = try Self.stored(target, atMost: stored.count)
             for segment in intact {
                 let range = segment.header.firstRevision...segment.header.lastRevision
-                #expect(kept.contains(segment), "\(what): revisions \(range) were not saved")
+                let isKept = kept.contains(segment)
+                #expect(isKept, "\(what): revisions \(range) were not saved")
             }
             // Every revision is either here or said to be lost.
             let ranges = kept.compactMap { $0.map { $0.header.firstRevision...$0.header.lastRevision } }

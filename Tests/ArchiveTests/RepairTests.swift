@@ -88,7 +88,7 @@ func truncations(part: Int, isEncrypted: Bool) throws {
         "first_revision = first_revision - 40", "last_revision = last_revision + 40", "first_time = first_time + 1",
         "last_time = last_time - 64", "entry_count = entry_count + 1", "raw_size = raw_size + 1",
         "ordinal = ordinal + 90", "ordinal = ordinal - 9223372036854775800 - 8",
-        "body_size = body_size + 1", "digest = zeroblob(32)",
+        "body_size = body_size + 1", "values_size = 0", "filter_size = filter_size + 4", "digest = zeroblob(32)",
     ],
     [false, true]
 )
@@ -115,7 +115,9 @@ func changedRow(change: String, isEncrypted: Bool) throws {
             #expect(lost.contains { $0.contains(range.lowerBound) && $0.contains(range.upperBound) }, "\(lost)")
         }
         // Of these, everything but their place in the chain is what was written.
-        let isIntact = ["digest", "ordinal"].contains { change.hasPrefix($0) }
+        let isIntact = ["digest", "ordinal", "body_size", "values_size", "filter_size"].contains {
+            change.hasPrefix($0)
+        }
         #expect(saved[range] != nil || !isIntact, "segment \(damaged) is what was written")
         #expect(report.buckets[0].lost.isEmpty || !isIntact, "nothing is lost")
         #expect(saved.count == (saved[range] == nil ? 9 : 10))

@@ -9,6 +9,7 @@ struct Salvage {
     private struct Place {
         let page: Int
         let offset: Int
+        let sizes: SegmentSizes
     }
 
     private let file: PageFile
@@ -60,7 +61,10 @@ struct Salvage {
         if head.table.name == "segment_data" {
             let blobs = found.row.values.compactMap { Data.fromDatabaseValue($0) }
             guard blobs.count == SegmentBlob.allCases.count else { return false }
-            data[Self.parts(blobs, head.table).bytes] = Place(page: number, offset: offset)
+            let ordered = Self.inOrder(blobs, head.table)
+            let sizes = SegmentSizes(body: ordered[0].count, values: ordered[1].count, keyFilter: ordered[2].count)
+            let parts = ordered.flatMap { Array(SHA256.hash(data: $0)) }
+            data[parts] = Place(page: number, offset: offset, sizes: sizes)
         } else {
             rows[head.table.name, default: []].append(found.row)
         }
@@ -76,16 +80,22 @@ struct Salvage {
         }
     }
 
-    private static func parts(_ stored: [Data], _ shape: TableShape) -> SegmentParts {
+    /// All blobs of a row, in the order in which digests name them.
+    private static func inOrder(_ stored: [Data], _ shape: TableShape) -> [Data] {
         let names = shape.columns.filter { $0.kind == .blob }.map(\.name)
-        let ordered = SegmentBlob.allCases.compactMap { blob in
-            names.firstIndex(of: blob.column).map { stored[$0] }
-        }
-        return SegmentParts(stored: Data(ordered.flatMap { Array(SHA256.hash(data: $0)) }))
+        return SegmentBlob.allCases.map { blob in names.firstIndex(of: blob.column).map { stored[$0] } ?? Data() }
     }
 
     /// Whether the blobs with these digests were found.
     func hasData(_ parts: SegmentParts) -> Bool { data[parts.bytes] != nil }
+
+    /// A row with the sizes of the blobs that were found, whatever it says of them itself.
+    func sized(_ row: SegmentRow) -> SegmentRow {
+        guard let place = data[row.parts.bytes] else { return row }
+        var row = row
+        row.sizes = place.sizes
+        return row
+    }
 
     /// A segment as it was, from what its row says and the blobs that were found.
     func segment(_ row: SegmentRow) throws -> SealedSegment? {
