@@ -33,6 +33,13 @@ public final class ArchiveReader: Sendable {
             {
                 // The log's shared memory cannot be made here: the directory is read-only. Then nobody writes either,
                 // and what the file holds is all there is, unless a log lies beside it.
+                guard FileState.size(path + "-journal") == 0 else {
+                    throw ArchiveError(
+                        .notAnArchive,
+                        hint: "it was only being made when that was broken off: run what made it again",
+                        cause: error
+                    )
+                }
                 guard FileState.size(path + "-wal") == 0 else {
                     throw ArchiveError(
                         .readOnly,
@@ -60,7 +67,8 @@ public final class ArchiveReader: Sendable {
             let database = try DatabaseQueue(path: path, configuration: configuration)
             return try database.read { try ArchiveFormat.inspect($0) } != .empty
         } catch {
-            return true
+            // An archive has a write-ahead log from its first table on: a journal undoes what was made of it.
+            return FileState.size(path + "-journal") == 0
         }
     }
 

@@ -51,7 +51,14 @@ extension Database {
 
     /// The checkpoint, if it is what was written; nothing must be built on one that is not.
     func soundCheckpoint(_ incarnation: Incarnation) throws -> StoredCheckpoint? {
-        guard let stored = try checkpoint(incarnation.id) else { return nil }
+        guard let stored = try checkpoint(incarnation.id) else {
+            // The first segment comes together with one.
+            let sql = "SELECT EXISTS (SELECT 1 FROM segment WHERE incarnation = ?)"
+            guard try integer(sql, [incarnation.id.rawValue]) == 0 else {
+                throw ArchiveError(.corrupt("the checkpoint of bucket \(incarnation.bucket) is missing"))
+            }
+            return nil
+        }
         guard stored.digest == stored.expectedDigest(incarnation) else {
             throw ArchiveError(.corrupt("the checkpoint of bucket \(incarnation.bucket) is not what was written"))
         }
