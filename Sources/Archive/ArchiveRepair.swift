@@ -36,7 +36,7 @@ public struct ArchiveRepair {
 
     private func run(at now: Timestamp) throws -> RepairReport {
         let known = try incarnations()
-        guard !known.isEmpty else {
+        guard !known.isEmpty || !strays(beside: known).isEmpty else {
             throw ArchiveError(.notAnArchive, hint: "nothing of an archive was found in it")
         }
         try removePartial(at: now)
@@ -74,14 +74,25 @@ public struct ArchiveRepair {
     }
 
     private func save(
-        _ known: [(Incarnation, isNameLost: Bool)],
+        _ known: [Incarnation],
         _ writer: ArchiveWriter,
         at now: Timestamp
     ) throws -> RepairReport {
         try writer.write { try self.saveDataKeys($0) }
         var report = RepairReport()
-        for (incarnation, isNameLost) in known {
-            report.buckets.append(try save(incarnation, isNameLost, writer))
+        var strays = strays(beside: known)
+        for incarnation in known {
+            report.buckets.append(try save(incarnation, isNameLost: false, &strays, writer))
+        }
+        for id in Set(strays.map(\.incarnation)).sorted() {
+            // Names are made up for those of which only segments are left.
+            let incarnation = Incarnation(
+                id: IncarnationID(rawValue: id),
+                cluster: "unknown",
+                bucket: try BucketName("recovered-\(id.magnitude)"),
+                created: "1970-01-01T00:00:00Z"
+            )
+            report.buckets.append(try save(incarnation, isNameLost: true, &strays, writer))
         }
         try writer.write { try self.saveRuns($0) }
         try writer.audited("repair", now: now) { note in
@@ -90,8 +101,8 @@ public struct ArchiveRepair {
         return report
     }
 
-    /// The incarnations by number; names are made up for those of which only segments are left.
-    private func incarnations() throws -> [(Incarnation, isNameLost: Bool)] {
+    /// The incarnations by number.
+    private func incarnations() throws -> [Incarnation] {
         var found: [Int64: Incarnation] = [:]
         for row in salvage.rows(of: "incarnation", Incarnation.columns) {
             guard let incarnation = try? Incarnation(row),
@@ -107,18 +118,21 @@ public struct ArchiveRepair {
             }
             if isSecond { found[id] = nil }
         }
-        var lost: [Int64: Incarnation] = [:]
-        for row in salvage.rows(of: "segment", "incarnation") {
-            guard let id = try? row.integer(0), found[id] == nil, lost[id] == nil else { continue }
-            lost[id] = Incarnation(
-                id: IncarnationID(rawValue: id),
-                cluster: "unknown",
-                bucket: try BucketName("recovered-\(id.magnitude)"),
-                created: "1970-01-01T00:00:00Z"
-            )
+        return found.values.sorted { $0.id.rawValue < $1.id.rawValue }
+    }
+
+    /// The segments whose rows name none of the incarnations that were found: its own row is lost, or that number in
+    /// theirs is damaged.
+    private func strays(beside known: [Incarnation]) -> [(incarnation: Int64, row: SegmentRow)] {
+        let names = Set(known.map(\.id.rawValue))
+        return salvage.rows(of: "segment", "incarnation, " + SegmentRow.columns).compactMap { stored in
+            guard let id = try? stored.integer(0), !names.contains(id) else { return nil }
+            return segmentRow(stored.dropping(1)).map { (id, $0) }
         }
-        let all = found.map { ($0.value, isNameLost: false) } + lost.map { ($0.value, isNameLost: true) }
-        return all.sorted { $0.0.id.rawValue < $1.0.id.rawValue }
+    }
+
+    private func segmentRow(_ stored: StoredRow) -> SegmentRow? {
+        (try? SegmentRow(stored, previous: [])).map(salvage.sized)
     }
 
     /// Whether a digest of the incarnation's root says that its names are what was written.
@@ -150,21 +164,22 @@ public struct ArchiveRepair {
 
     private func save(
         _ incarnation: Incarnation,
-        _ isNameLost: Bool,
+        isNameLost: Bool,
+        _ strays: inout [(incarnation: Int64, row: SegmentRow)],
         _ writer: ArchiveWriter
     ) throws -> RepairReport.Bucket {
         let checkpoint = checkpoint(incarnation)
         let points = points(incarnation, checkpoint)
-        let rows = of(incarnation, "segment", SegmentRow.columns).compactMap { row in
-            (try? SegmentRow(row, previous: [])).map(salvage.sized)
-        }
+        strays.removeAll { isNameLost && $0.incarnation == incarnation.id.rawValue }
+        let foreign = Set(strays.map(\.row.digest))
+        let rows = of(incarnation, "segment", SegmentRow.columns).compactMap(segmentRow) + strays.map(\.row)
         let found = try SalvagedBucket(
             incarnation,
             rows: rows,
             checkpoint: checkpoint,
             newestPoint: points.map(\.point.revision).max() ?? 0
         ) { row, voucher in
-            guard salvage.hasData(row.parts) else { return false }
+            guard salvage.hasData(row.parts), voucher == .chain || !foreign.contains(row.digest) else { return false }
             switch voucher {
             case .chain: return true
             // Without its key nothing tells of a sealed one which of its numbers are wrong, and with one it opens only if
@@ -177,6 +192,8 @@ public struct ArchiveRepair {
                 return (try? DecodedSegment(body: Data(segment.body)).header == row.header) ?? false
             }
         }
+        let taken = Set(found.segments.map(\.digest))
+        strays.removeAll { taken.contains($0.row.digest) }
         var report = RepairReport.Bucket(incarnation: incarnation)
         report.isNameLost = isNameLost
         report.lost = found.lost

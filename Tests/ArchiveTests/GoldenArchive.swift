@@ -189,17 +189,18 @@ struct GoldenArchive: ~Copyable {
         var configuration = Configuration()
         configuration.readonly = true
         let database = try DatabaseQueue(path: path, configuration: configuration)
-        return (0..<count).map { ordinal in
-            // What cannot be read is not intact, whatever the reason.
-            try? database.read { db -> StoredSegment? in
+        return (0..<count).flatMap { ordinal -> [StoredSegment?] in
+            // What cannot be read is not intact, whatever the reason; what is read may have come to another bucket.
+            let found = try? database.read { db in
                 let sql = "SELECT \(SegmentRow.columns) FROM segment WHERE ordinal = ?"
-                guard let row = try db.rows(sql, [ordinal]).first.map({ try SegmentRow($0, previous: []) }) else {
-                    return nil
+                return try db.rows(sql, [ordinal]).map { stored -> StoredSegment? in
+                    let row = try SegmentRow(stored, previous: [])
+                    let blobs = try db.unchecked(SegmentBlob.allCases, of: row)
+                    for (blob, data) in zip(SegmentBlob.allCases, blobs) { try row.parts.check(blob, data) }
+                    return StoredSegment(header: row.header, parts: row.parts, seal: row.seal)
                 }
-                let blobs = try db.unchecked(SegmentBlob.allCases, of: row)
-                for (blob, data) in zip(SegmentBlob.allCases, blobs) { try row.parts.check(blob, data) }
-                return StoredSegment(header: row.header, parts: row.parts, seal: row.seal)
             }
+            return found ?? []
         }
     }
 

@@ -124,6 +124,23 @@ func changedRow(change: String, isEncrypted: Bool) throws {
     }
 }
 
+@Test("A segment whose row names no bucket goes to the one whose chain it belongs to", arguments: [false, true])
+func strayRow(isEncrypted: Bool) throws {
+    var random = SeededGenerator(seed: 62)
+    let entries = random.entries(200)
+    let key = isEncrypted ? try ArchiveKey.random() : nil
+    for damaged in [0, 3, 9] {
+        let archive = try TestArchive()
+        let id = try archive.fill(entries, perSegment: 20, key: key).id
+        let whole = try GoldenArchive.held(archive.path, id, key: key)
+        try archive.tamper("PRAGMA foreign_keys = OFF; UPDATE segment SET incarnation = 0 WHERE ordinal = \(damaged)")
+        let target = archive.directory + "/saved.cistern"
+        let report = try ArchiveRepair.run(path: archive.path, to: target)
+        #expect(report.isWhole && report.buckets.map(\.incarnation.id) == [id], "segment \(damaged): \(report)")
+        #expect(try GoldenArchive.held(target, id, key: key) == whole)
+    }
+}
+
 @Test("After a loss, states that may need it are refused unless the loss is accepted")
 func lossIsRemembered() throws {
     var random = SeededGenerator(seed: 6)
