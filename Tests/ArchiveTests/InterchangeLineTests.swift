@@ -56,6 +56,13 @@ struct InterchangeLineTests {
         ([header, incarnation, #"{"type":"tag","name":"t","revision":10,"tagged":1}"#], 3, "revision"),
         ([header, incarnation.replacingOccurrences(of: #""b""#, with: #""b b""#)], 2, "bucket name"),
         ([header, incarnation.replacingOccurrences(of: #":9,"con"#, with: #":8,"con"#)], 2, "consistent_revision"),
+        (
+            [
+                header, incarnation.replacingOccurrences(of: #"revision":9,"up"#, with: #"revision":4,"up"#),
+                #"{"type":"point","revision":5,"time":"2026-01-01T00:00:00Z"}"#,
+            ], 3,
+            "consistent_revision"
+        ),
         ([header, incarnation.dropLast() + #","filter":["a.>"]}"#], 2, "part"),
         ([header, incarnation.dropLast() + #","history":"latest"}"#], 2, "part"),
         ([header, String(repeating: "[", count: 100_000)], 2, "JSON"),

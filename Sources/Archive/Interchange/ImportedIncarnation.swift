@@ -165,6 +165,9 @@ struct ImportedIncarnation {
         guard let revision = line.revision, let time = line.time, revision <= checkpoint?.resumeRevision ?? 0 else {
             throw LineDamage("a point needs a time, and a revision up to its incarnation's resume_revision")
         }
+        guard revision <= max(checkpoint?.consistentRevision ?? 0, before?.consistentRevision ?? 0) else {
+            throw LineDamage("the point at revision \(revision) lies behind the consistent_revision of its incarnation")
+        }
         let entries = line.optionalNumber("entries") ?? 0
         return PointRecord(point: ConsistentPoint(revision: revision, time: time), entries: entries)
     }
