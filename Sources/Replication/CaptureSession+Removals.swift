@@ -102,7 +102,7 @@ extension CaptureSession {
         let followers = try expected.followers(of: surplus.unexplained)
             .filter { !removals.followers.contains($0) }
         // Where nothing had vanished, the server keeps more than its settings say: 2.9 does after some purges.
-        let sightings = (surplus.survivors + (followers.isEmpty ? surplus.unexplained : []))
+        let sightings = (surplus.survivors + (followers.isEmpty && confirmed.count == 0 ? surplus.unexplained : []))
             .filter { !removals.sightings.contains($0) }
         guard confirmed.count > 0 || !followers.isEmpty || !sightings.isEmpty else { return false }
         try writer.recordSightings(incarnation.id, sightings, at: point)

@@ -124,22 +124,30 @@ struct CaptureSession {
         )
     }
 
+    /// A bucket is not given up as too busy before it was looked at more often than this.
+    private static let leastProbes = 10
+
     private mutating func readOnce() async throws -> CaptureReport.Outcome {
         var probingSince: ContinuousClock.Instant?
+        var probes = 0
         var isCaughtUp = received.pending == 0
         while true {
             if isCaughtUp {
                 switch try await probe() {
                 case .consistent:
-                    probingSince = nil
+                    (probingSince, probes) = (nil, 0)
                     if try await account() { return .complete }
                     continue
-                case .unreachable: probingSince = nil
+                case .unreachable: (probingSince, probes) = (nil, 0)
                 case .notYet:
                     let now = clock.now
                     let since = probingSince ?? now
                     probingSince = since
-                    if since.duration(to: now) > options.probeLimit { return .noConsistentRevision }
+                    probes += 1
+                    // A process that was kept from running has not looked for that long.
+                    if since.duration(to: now) > options.probeLimit, probes > Self.leastProbes {
+                        return .noConsistentRevision
+                    }
                 }
             }
             if let batch = try await watch.next(timeout: .milliseconds(250)) {

@@ -19,7 +19,7 @@ struct RemovalSearchTests {
         _ binary: ServerBinary,
         storage: String,
         history: Int,
-        _ body: @Sendable (ServerProcess, Bucket, String) async throws -> Void
+        _ body: @Sendable (ServerProcess, Bucket, ArchiveWriter) async throws -> Void
     ) async throws {
         let server = try await ServerProcess.start(binary)
         defer { server.close() }
@@ -28,10 +28,14 @@ struct RemovalSearchTests {
             try $0.createBucket("src", history: history, storage: storage, more: #""deny_delete":false"#)
         }
         let configuration = ConnectionConfiguration(servers: try ServerAddress.list(server.url))
+        // It is closed after the body has let go of all states: a state keeps the log from being finished, and closing
+        // would wait for that, on a thread that others wait for.
+        let writer = try ArchiveWriter.open(path: folder.file("a.cistern"), createIfMissing: true)
         try await Connection.withConnection(configuration, logger: Logger(label: "test")) { connection in
             let buckets = Buckets(JetStreamContext(connection))
-            try await body(server, try await buckets.bucket(try BucketName("src")), folder.file("a.cistern"))
+            try await body(server, try await buckets.bucket(try BucketName("src")), writer)
         }
+        try writer.close()
     }
 
     @Test(
@@ -40,12 +44,11 @@ struct RemovalSearchTests {
         storages
     )
     func agreement(binary: ServerBinary, storage: String) async throws {
-        try await Self.withSource(binary, storage: storage, history: 7) { server, source, path in
+        try await Self.withSource(binary, storage: storage, history: 7) { server, source, writer in
             var generator = BucketGenerator(entries: 1500, seed: 5)
             generator.hasOddKeys = true
             let fixed = generator
             try await server.withClient { _ = try fixed.write(to: "src", with: $0) }
-            let writer = try ArchiveWriter.open(path: path, createIfMissing: true)
             let report = try await Capture(source, into: writer).run()
             let state = try #require(report.state)
             let search = RemovalSearch(source, reader: try writer.reader(), incarnation: state.incarnation)
@@ -55,17 +58,15 @@ struct RemovalSearchTests {
             #expect(!search.agrees(state, .init(messages: now.messages, bytes: now.bytes + 1)))
             #expect(!search.agrees(state, .init(messages: now.messages + 1, bytes: now.bytes)))
             #expect(search.agrees(state, .init(messages: now.messages, bytes: nil)))
-            try writer.close()
         }
     }
 
     @Test("What vanished is found even if as many entries came", arguments: ServerBinary.all, storages)
     func exchange(binary: ServerBinary, storage: String) async throws {
-        try await Self.withSource(binary, storage: storage, history: 2) { server, source, path in
+        try await Self.withSource(binary, storage: storage, history: 2) { server, source, writer in
             try await server.withClient { client in
                 for value in ["first", "second one"] { _ = try client.put("src", "k", value) }
             }
-            let writer = try ArchiveWriter.open(path: path, createIfMissing: true)
             _ = try await Capture(source, into: writer).run()
             try await server.withClient { client in
                 try client.deleteMessage("KV_src", seq: 2)
@@ -79,7 +80,6 @@ struct RemovalSearchTests {
             // The point before is still what was held there.
             let before = try writer.reader().state(of: state.incarnation.id, at: 2)
             #expect(before.entries == 2)
-            try writer.close()
         }
     }
     private static func revisions(of state: BucketState) throws -> [Revision] {
@@ -91,11 +91,10 @@ struct RemovalSearchTests {
 
     @Test("What is there between two that vanished stays", arguments: ServerBinary.all, storages)
     func between(binary: ServerBinary, storage: String) async throws {
-        try await Self.withSource(binary, storage: storage, history: 2) { server, source, path in
+        try await Self.withSource(binary, storage: storage, history: 2) { server, source, writer in
             try await server.withClient { client in
                 for key in ["b", "a", "a"] { _ = try client.put("src", key, "value") }
             }
-            let writer = try ArchiveWriter.open(path: path, createIfMissing: true)
             _ = try await Capture(source, into: writer).run()
             // Of three entries of `a`, the first would have gone, had the second not vanished.
             try await server.withClient { client in
@@ -106,7 +105,6 @@ struct RemovalSearchTests {
             #expect(!report.isUnexplained)
             let held = try Self.revisions(of: try #require(report.state))
             #expect(held == [2, 4], "\(report)")
-            try writer.close()
         }
     }
 }
