@@ -141,6 +141,24 @@ struct ReplaceTests {
         #expect(late > 0, "no kill came after the bucket was deleted: the test proves nothing")
     }
 
+    @Test("The trial that a killed run left is deleted; a stream of somebody else's under its name is not")
+    func leftTrial() async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        _ = try await changed(rig)
+        let arguments = ["restore", rig.archive, "--replace", "--yes", "--no-safety-backup"]
+        try await rig.server.withClient {
+            try $0.createStream(#"{"name":"CISTERN_REPLACE_app","subjects":["cistern.replace.app"]}"#)
+        }
+        try await rig.cistern(arguments)
+        #expect(try await rig.streams() == ["KV_app"])
+        try await rig.server.withClient { try $0.createStream(#"{"name":"CISTERN_REPLACE_app","subjects":["mine"]}"#) }
+        let refused = try await rig.cistern(arguments, code: 73)
+        #expect(refused.errorText.contains("CISTERN_REPLACE_app exists, and it is not Cistern's"))
+        #expect(try await rig.streams() == ["CISTERN_REPLACE_app", "KV_app"])
+        #expect(try await rig.lastSequence("app") == 400)
+    }
+
     @Test("A bucket that a killed run left closed to writers is opened, and backed up with its own settings")
     func leftClosed() async throws {
         let rig = try await Rig()
