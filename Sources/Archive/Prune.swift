@@ -57,7 +57,9 @@ struct Prune {
     mutating func run(writes: Bool) throws {
         let before = checkpoint.exactFrom
         let kept = report.points.filter { $0.isKept && $0.point.revision <= report.exactFrom }.map(\.point)
-        for point in kept where point.revision != before {
+        // The newest first: what is written down of a point may say another time of it, as its tag does, by which it is
+        // reckoned when a configuration came into force that later points go by.
+        for point in kept.reversed() where point.revision != before {
             try keep(point, writes: writes)
         }
         // From here on the old basis is not asked any more.

@@ -61,6 +61,11 @@ struct RetainedEntries: Sendable {
         func mayPrecede(_ revision: Revision, at time: Timestamp) -> Bool {
             since < revision || since == revision && sinceTime < time
         }
+
+        /// Whether an entry may have vanished after it was seen.
+        func follows(_ sighting: Sighting) -> Bool {
+            sighting.revision < seenAt || sighting.revision == seenAt && sighting.time <= sinceTime
+        }
     }
 
     /// An entry was there at a revision and a time: no entry up to that one drove it out, and it had not expired.
@@ -161,6 +166,18 @@ struct RetainedEntries: Sendable {
             dropDead(entry.key, at: entry.time, knownAt: entry.revision - 1)
         }
         trim(entry.key, entry.revision, at: entry.time)
+    }
+
+    /// Takes over an entry that is known to have been held at a later revision: nothing up to there dropped it, nor did
+    /// it drop any other that is taken over.
+    mutating func hold(_ entry: Stored) {
+        append(entry)
+    }
+
+    /// The server took another configuration before a revision of which it is known what was held there.
+    mutating func replacePolicy(_ new: Policy) {
+        policy = new
+        alternative = nil
     }
 
     /// An entry that is not asked for may still drop everything.

@@ -30,6 +30,11 @@ enum StateBasis: Sendable {
         }
     }
 
+    /// The revision at which it is written down what was held, and after which entries are replayed; 0 if none is.
+    var replaysAfter: Revision {
+        if case .replay(_, let last) = self { last } else { 0 }
+    }
+
     var isRecorded: Bool {
         if case .recorded = self { true } else { false }
     }

@@ -145,7 +145,9 @@ struct StateScan {
         lastTime = time
         guard mode == .full || basis.admits(ascending: entryRevision) else { return }
         guard key >= 0 else {
-            if header.rollup == .everything, mode != .full { retained.clearAll(entryRevision) }
+            if header.rollup == .everything, mode != .full, entryRevision > basis.replaysAfter {
+                retained.clearAll(entryRevision)
+            }
             return
         }
         let isPut = segment.operations[index] == .put
@@ -160,21 +162,20 @@ struct StateScan {
             return
         }
         let fate = removals.isEmpty || basis.isRecorded ? (gone: nil, seen: nil) : fate(of: entryRevision)
-        retained.store(
-            RetainedEntries.Stored(
-                number: UInt32(scanned + index),
-                key: key,
-                revision: entryRevision,
-                time: time,
-                isPut: isPut,
-                size: size,
-                hasHeaders: header.size > 0,
-                rollup: basis.isRecorded ? .nothing : header.rollup,
-                lifetime: basis.isRecorded ? nil : header.lifetime,
-                gone: fate.gone,
-                seen: fate.seen
-            )
+        let entry = RetainedEntries.Stored(
+            number: UInt32(scanned + index),
+            key: key,
+            revision: entryRevision,
+            time: time,
+            isPut: isPut,
+            size: size,
+            hasHeaders: header.size > 0,
+            rollup: basis.isRecorded ? .nothing : header.rollup,
+            lifetime: basis.isRecorded ? nil : header.lifetime,
+            gone: fate.gone,
+            seen: fate.seen
         )
+        if entryRevision <= basis.replaysAfter { retained.hold(entry) } else { retained.store(entry) }
     }
 
     /// Takes over the configurations observed before a revision, and with `isAsOf` at it by a time.
@@ -186,6 +187,12 @@ struct StateScan {
             let next = policies[nextPolicy]
             let isObserved = isAsOf && next.revision == revision && next.time <= time
             guard next.revision < revision || isObserved else { break }
+            guard next.revision >= basis.replaysAfter else {
+                // What it did is in what is written down.
+                retained.replacePolicy(next.policy)
+                nextPolicy += 1
+                continue
+            }
             settlePolicy(by: next.time)
             // Until the last entry, and until the point was proved, the one before was in force.
             var until = lastTime ?? Timestamp(nanoseconds: .min)
@@ -217,13 +224,15 @@ struct StateScan {
             nextRemoval += 1
         }
         openRemovals.removeAll { $0.revisions.upperBound < entry }
-        var gone: RetainedEntries.Disappearance?
         var seen: RetainedEntries.Sighting?
-        for removal in openRemovals {
-            switch removal.fate {
-            case .gone(let other): if other.seenAt < gone?.seenAt ?? .max || gone == nil { gone = other }
-            case .there(let other): if other.time >= seen?.time ?? other.time { seen = other }
-            }
+        for case .there(let other) in openRemovals.lazy.map(\.fate) where other.time >= seen?.time ?? other.time {
+            seen = other
+        }
+        var gone: RetainedEntries.Disappearance?
+        for case .gone(let other) in openRemovals.lazy.map(\.fate) where other.seenAt < gone?.seenAt ?? .max {
+            // What is gone does not come back: one that was seen later had not been gone.
+            if let seen, !other.follows(seen) { continue }
+            gone = other
         }
         return (gone, seen)
     }

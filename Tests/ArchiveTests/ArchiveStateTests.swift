@@ -196,6 +196,21 @@ func sightings() throws {
     #expect(try revisions(6, nil) == [2, 3, 5, 6])
 }
 
+@Test("What was seen to be there had not been gone before")
+func sightingAfterRemoval() throws {
+    let entries = [entry(1, "a", at: 1), entry(2, "b", at: 2), entry(3, "c", at: 3)]
+    let archive = try TestArchive()
+    let incarnation = try archive.fill(entries, consistentTime: entries[2].time)
+    let writer = try ArchiveWriter.open(path: archive.path)
+    let point = ConsistentPoint(revision: 3, time: Timestamp(nanoseconds: 9_000_000_000))
+    try writer.recordRemovals(incarnation.id, [1...2], seenAt: 3, time: entries[2].time)
+    #expect(try TestArchive.entries(writer.reader().state(of: incarnation.id, at: 3)).map(\.revision) == [3])
+    try writer.recordSightings(incarnation.id, [2...2], at: point)
+    let found = try TestArchive.entries(writer.reader().state(of: incarnation.id, at: 3, asOf: point.time))
+    #expect(found.map(\.revision) == [2, 3])
+    try writer.close()
+}
+
 @Test("A roll-up of everything counts for every key, even where a key filter leaves the segment out")
 func rollUpOfEverything() throws {
     let entries = [
