@@ -8,6 +8,9 @@ public import KVModel
 /// its row and its blobs are what was written, whatever became of the others; the new archive chains them anew and
 /// remembers which revisions are lost, so that no state which needs them is ever given out as whole. It gets its name
 /// when it is whole: a repair that was killed leaves nothing that passes for one, and can be run again.
+///
+/// A row that cannot be read is damage, not an error: it is passed over (`try?`), and what it said shows in the report as
+/// lost, or refused.
 public struct ArchiveRepair {
     let salvage: Salvage
     private let target: String

@@ -82,6 +82,30 @@ func truncations(part: Int, isEncrypted: Bool) throws {
     Damages.tell(outcomes, "truncations, part \(part), \(isEncrypted ? "encrypted" : "plain")")
 }
 
+/// An archive of ten segments, one of whose rows was changed behind its back, and what a repair saves of it.
+private struct RowRepair {
+    let id: IncarnationID
+    let report: RepairReport
+    let whole: [ClosedRange<Revision>: [Entry]]
+    let saved: [ClosedRange<Revision>: [Entry]]
+    /// Of the segment whose row was changed.
+    let revisions: ClosedRange<Revision>
+
+    init(_ change: String, ordinal: Int, isEncrypted: Bool) throws {
+        var random = SeededGenerator(seed: 61)
+        let entries = random.entries(200)
+        let key = isEncrypted ? try ArchiveKey.random() : nil
+        let archive = try TestArchive()
+        id = try archive.fill(entries, perSegment: 20, key: key).id
+        whole = try GoldenArchive.held(archive.path, id, key: key)
+        try archive.tamper("\(change) WHERE ordinal = \(ordinal)")
+        let target = archive.directory + "/saved.cistern"
+        report = try ArchiveRepair.run(path: archive.path, to: target)
+        saved = try GoldenArchive.held(target, id, key: key)
+        revisions = entries[ordinal * 20].revision...entries[ordinal * 20 + 19].revision
+    }
+}
+
 @Test(
     "A segment's row with a changed number costs that segment at most, and no damaged one is saved",
     arguments: [
@@ -93,51 +117,37 @@ func truncations(part: Int, isEncrypted: Bool) throws {
     [false, true]
 )
 func changedRow(change: String, isEncrypted: Bool) throws {
-    var random = SeededGenerator(seed: 61)
-    let entries = random.entries(200)
-    let key = isEncrypted ? try ArchiveKey.random() : nil
+    // Of these, everything but their place in the chain is what was written.
+    let isIntact = ["digest", "ordinal", "body_size", "values_size", "filter_size"].contains { change.hasPrefix($0) }
     for damaged in [0, 3, 9] {
-        let archive = try TestArchive()
-        let id = try archive.fill(entries, perSegment: 20, key: key).id
-        let whole = try GoldenArchive.held(archive.path, id, key: key)
-        try archive.tamper("UPDATE segment SET \(change) WHERE ordinal = \(damaged)")
-        let target = archive.directory + "/saved.cistern"
-        let report = try ArchiveRepair.run(path: archive.path, to: target)
-        let saved = try GoldenArchive.held(target, id, key: key)
-        let range = entries[damaged * 20].revision...entries[damaged * 20 + 19].revision
+        let repair = try RowRepair("UPDATE segment SET \(change)", ordinal: damaged, isEncrypted: isEncrypted)
+        let (whole, saved, range) = (repair.whole, repair.saved, repair.revisions)
         for (revisions, entries) in whole where revisions != range {
             #expect(saved[revisions] == entries, "segment \(damaged): revisions \(revisions)")
         }
+        let lost = repair.report.buckets[0].lost
         if let kept = saved[range] {
             #expect(kept == whole[range])
         } else {
-            let lost = report.buckets[0].lost
             #expect(lost.contains { $0.contains(range.lowerBound) && $0.contains(range.upperBound) }, "\(lost)")
         }
-        // Of these, everything but their place in the chain is what was written.
-        let isIntact = ["digest", "ordinal", "body_size", "values_size", "filter_size"].contains {
-            change.hasPrefix($0)
-        }
         #expect(saved[range] != nil || !isIntact, "segment \(damaged) is what was written")
-        #expect(report.buckets[0].lost.isEmpty || !isIntact, "nothing is lost")
+        #expect(lost.isEmpty || !isIntact, "nothing is lost")
         #expect(saved.count == (saved[range] == nil ? 9 : 10))
     }
 }
 
 @Test("A segment whose row names no bucket goes to the one whose chain it belongs to", arguments: [false, true])
 func strayRow(isEncrypted: Bool) throws {
-    var random = SeededGenerator(seed: 62)
-    let entries = random.entries(200)
-    let key = isEncrypted ? try ArchiveKey.random() : nil
     for damaged in [0, 3, 9] {
-        let archive = try TestArchive()
-        let id = try archive.fill(entries, perSegment: 20, key: key).id
-        let whole = try GoldenArchive.held(archive.path, id, key: key)
-        try archive.tamper("PRAGMA foreign_keys = OFF; UPDATE segment SET incarnation = 0 WHERE ordinal = \(damaged)")
-        let target = archive.directory + "/saved.cistern"
-        let report = try ArchiveRepair.run(path: archive.path, to: target)
-        #expect(report.isWhole && report.buckets.map(\.incarnation.id) == [id], "segment \(damaged): \(report)")
-        #expect(try GoldenArchive.held(target, id, key: key) == whole)
+        let repair = try RowRepair(
+            "PRAGMA foreign_keys = OFF; UPDATE segment SET incarnation = 0",
+            ordinal: damaged,
+            isEncrypted: isEncrypted
+        )
+        let report = repair.report
+        #expect(report.isWhole && report.buckets.map(\.incarnation.id) == [repair.id], "segment \(damaged): \(report)")
+        #expect(repair.saved == repair.whole)
     }
 }
 
