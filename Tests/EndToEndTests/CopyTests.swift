@@ -143,31 +143,13 @@ struct CopyTests {
 
     @Test("Through a leaf node into the hub's domain: exact, by replay, and merged", arguments: ["2.15.1", "2.9.10"])
     func domains(version: String) async throws {
-        let binary = try ServerBinary.named(version)
-        let folder = try TemporaryDirectory("domains")
-        defer { folder.remove() }
-        let port = try FreePort.next()
-        func options(_ domain: String, _ leafnodes: String) -> ServerProcess.Options {
-            let configuration = """
-                jetstream { store_dir: "\(folder.file(domain))", domain: \(domain) }
-                leafnodes { \(leafnodes) }
-                """
-            return ServerProcess.Options(configuration: configuration, jetStream: false)
-        }
-        let hub = try await ServerProcess.start(binary, options: options("hub", "listen: \"127.0.0.1:\(port)\""))
-        defer { hub.close() }
-        let leaf = try await ServerProcess.start(
-            binary,
-            options: options("leaf", "remotes: [ { url: \"nats-leaf://127.0.0.1:\(port)\" } ]")
-        )
-        defer { leaf.close() }
+        let domains = try await LeafAndHub(try ServerBinary.named(version))
+        defer { domains.close() }
+        let (leaf, hub) = (domains.leaf, domains.hub)
         let expected = try await leaf.withClient { client in
             try client.createBucket("src", history: 5)
             try client.fill("src", count: 400, keys: 60, size: 40, seed: 1)
             return try client.getAllMessages("KV_src")
-        }
-        try await eventually("the leaf node's connection", timeout: .seconds(20)) {
-            hub.log.contains("Leafnode connection created") || leaf.log.contains("Leafnode connection created")
         }
         for (name, mode) in [("one", "exact"), ("two", "replay")] {
             let arguments = ["copy", "src", name, "--mode", mode, "-s", leaf.url, "--target-js-domain", "hub"]
@@ -233,7 +215,10 @@ struct CopyTests {
         #expect(try FileManager.default.contentsOfDirectory(atPath: ends.source.folder.path).sorted() == files)
     }
 
-    @Test("Stopped by a signal, it leaves no capture behind, and is run again", arguments: [SIGINT, SIGTERM])
+    @Test(
+        "Stopped by a signal, it leaves no capture behind; killed, the next run removes it, and none that is in use",
+        arguments: [SIGINT, SIGTERM, SIGKILL]
+    )
     func stopped(signal: Int32) async throws {
         let ends = try await Ends()
         defer { ends.close() }
@@ -251,10 +236,17 @@ struct CopyTests {
                 return attributes?[.size] as? Int ?? 0 > 0
             }
         }
+        let inUse = try FileManager.default.contentsOfDirectory(atPath: folder)
+        let other = try await CisternProcess.run(
+            ["copy", "src", "other", "--dry-run", "-s", ends.source.server.url],
+            environment: ["TMPDIR": folder]
+        )
+        #expect(other.code == 0, "\(other)")
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == inUse)
         process.send(signal)
         let result = try await process.waitForExit()
         #expect(result.code == 128 + signal, "\(result)")
-        #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder).isEmpty == (signal != SIGKILL))
         _ = try await ends.copy(arguments)
         #expect(try await ends.messages("copied").count == 20_000)
     }

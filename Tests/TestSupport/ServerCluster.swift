@@ -49,14 +49,29 @@ public final class ServerCluster: Sendable {
 
     private func awaitReplicas() throws {
         guard let first = nodes.first else { return }
-        let probe = #"{"name":"ready","subjects":["ready"],"storage":"memory","num_replicas":\#(nodes.count)}"#
+        // A stream that was asked for before every node was known may stay without a leader: each attempt has its own.
+        var attempts = 0
         try waitOnThread("a cluster of \(nodes.count) nodes", seconds: 60) {
+            attempts += 1
+            do {
+                let client = try RawNATS(port: first.port, timeout: 2)
+                defer { client.close() }
+                try client.createStream(
+                    #"{"name":"ready\#(attempts)","subjects":["ready.\#(attempts)"],"storage":"memory","#
+                        + #""num_replicas":\#(nodes.count)}"#
+                )
+                return true
+            } catch is RawNATSError {
+                return false
+            }
+        }
+        try waitOnThread("the end of the streams that were tried", seconds: 60) {
             do {
                 let client = try RawNATS(port: first.port, timeout: 5)
                 defer { client.close() }
-                try client.createStream(probe)
-                try client.deleteStream("ready")
-                return true
+                let left = try client.api("STREAM.NAMES")["streams"] as? [String] ?? []
+                for stream in left { try client.deleteStream(stream) }
+                return left.isEmpty
             } catch is RawNATSError {
                 return false
             }

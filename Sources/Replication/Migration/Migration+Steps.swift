@@ -73,7 +73,11 @@ extension Migration {
     private func fence(_ state: MigrationState) async throws {
         let fence = BucketFence(bucket: name, token: state.token)
         let fenced = fence.fenced(BucketConfiguration(stream: state.old))
-        _ = try await patiently { try await buckets.update(fenced) }
+        try await patiently { try await update(fenced) }
+    }
+
+    func update(_ configuration: BucketConfiguration) async throws {
+        try await buckets.updateWhenPlaced(configuration, name, patience: options.patience)
     }
 
     /// Captures what came since, up to the last revision that the bucket will ever have.
@@ -146,7 +150,7 @@ extension Migration {
     }
 
     private func unfence(_ state: MigrationState) async throws {
-        _ = try await patiently { try await buckets.update(BucketConfiguration(stream: state.old)) }
+        try await patiently { try await update(BucketConfiguration(stream: state.old)) }
         try await patiently { try await removeTrial(state) }
     }
 

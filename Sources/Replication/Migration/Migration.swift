@@ -46,7 +46,7 @@ public struct Migration: Sendable {
 
     /// Backs the bucket up and says what would be done; nothing on the server is changed.
     public func plan() async throws -> MigrationPlan {
-        let bucket = try await buckets.bucket(name)
+        let bucket = try await buckets.placedBucket(name, patience: options.patience)
         if let open = try JournaledMigration.last(of: name, cluster: bucket.clusterName, in: try writer.reader()),
             !open.step.isEnd
         {
@@ -150,7 +150,7 @@ public struct Migration: Sendable {
     /// Migrates as planned.
     public func run(_ plan: MigrationPlan) async throws -> MigrationReport {
         if plan.settings.method == .update {
-            _ = try await buckets.update(plan.new)
+            try await update(plan.new)
             return MigrationReport(bucket: name, outcome: .changedInPlace)
         }
         if let limit = options.maximumPause, let pause = plan.settings.estimate.pause, pause > limit {

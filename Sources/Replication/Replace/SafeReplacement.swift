@@ -38,7 +38,7 @@ struct SafeReplacement {
             if let revision { entries = try await check(writer, at: revision, isOpen: isOpen) }
             if isOpen {
                 isFenced = true
-                _ = try await buckets.update(fence.fenced(bucket.configuration))
+                try await buckets.updateWhenPlaced(fence.fenced(bucket.configuration), name, patience: patience)
                 let last = try await fence.finalRevision(buckets.context, patience: patience)
                 let before = revision
                 revision = try await capture(try await buckets.bucket(name), into: writer, isFenced: true)
