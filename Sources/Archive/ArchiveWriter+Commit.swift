@@ -62,46 +62,54 @@ extension ArchiveWriter {
     /// Without segments, the checkpoint alone. Throws `.chainBroken`, and changes nothing, if a segment does not follow the resume revision, or if the
     /// checkpoint lies before what the archive holds.
     public func commit(_ segments: [EncodedSegment], _ id: IncarnationID, checkpoint: Checkpoint) throws {
-        try write { db in
-            let incarnation = try db.incarnation(id)
-            let before = try db.soundCheckpoint(incarnation)
-            var stored = StoredCheckpoint(
-                try Self.merge(checkpoint, into: before?.checkpoint),
-                segments: before?.segments ?? 0,
-                head: before?.head ?? SegmentDigest.root(incarnation),
-                exactFrom: before?.exactFrom ?? 0,
-                records: try before?.records ?? db.recordCounts(id),
-                incarnation: incarnation
-            )
-            var last = before?.checkpoint.resumeRevision ?? 0
-            for plain in segments {
-                let segment = try db.sealed(plain, of: incarnation)
-                guard plain.firstRevision > last else {
-                    throw ArchiveError(
-                        .chainBroken("revisions \(plain.firstRevision) to \(plain.lastRevision) after \(last)")
-                    )
-                }
-                stored.head = SegmentDigest.chained(
-                    segment.header,
-                    segment.sizes,
-                    segment.parts,
-                    segment.seal,
-                    ordinal: stored.segments,
-                    previous: stored.head
-                )
-                try db.insert(segment, id, ordinal: stored.segments, digest: stored.head)
-                stored.segments += 1
-                last = plain.lastRevision
-            }
-            guard checkpoint.resumeRevision >= last else {
+        try write { db in try Self.commit(segments, id, checkpoint: checkpoint, db) }
+    }
+
+    /// The same inside a transaction.
+    static func commit(
+        _ segments: [EncodedSegment],
+        _ id: IncarnationID,
+        checkpoint: Checkpoint,
+        _ db: Database
+    ) throws {
+        let incarnation = try db.incarnation(id)
+        let before = try db.soundCheckpoint(incarnation)
+        var stored = StoredCheckpoint(
+            try merge(checkpoint, into: before?.checkpoint),
+            segments: before?.segments ?? 0,
+            head: before?.head ?? SegmentDigest.root(incarnation),
+            exactFrom: before?.exactFrom ?? 0,
+            records: try before?.records ?? db.recordCounts(id),
+            incarnation: incarnation
+        )
+        var last = before?.checkpoint.resumeRevision ?? 0
+        for plain in segments {
+            let segment = try db.sealed(plain, of: incarnation)
+            guard plain.firstRevision > last else {
                 throw ArchiveError(
-                    .chainBroken("a checkpoint at \(checkpoint.resumeRevision), before revision \(last)")
+                    .chainBroken("revisions \(plain.firstRevision) to \(plain.lastRevision) after \(last)")
                 )
             }
-            try db.save(&stored, incarnation)
-            if let revision = checkpoint.consistentRevision, let time = checkpoint.consistentTime {
-                try db.record(ConsistentPoint(revision: revision, time: time), incarnation, stored)
-            }
+            stored.head = SegmentDigest.chained(
+                segment.header,
+                segment.sizes,
+                segment.parts,
+                segment.seal,
+                ordinal: stored.segments,
+                previous: stored.head
+            )
+            try db.insert(segment, id, ordinal: stored.segments, digest: stored.head)
+            stored.segments += 1
+            last = plain.lastRevision
+        }
+        guard checkpoint.resumeRevision >= last else {
+            throw ArchiveError(
+                .chainBroken("a checkpoint at \(checkpoint.resumeRevision), before revision \(last)")
+            )
+        }
+        try db.save(&stored, incarnation)
+        if let revision = checkpoint.consistentRevision, let time = checkpoint.consistentTime {
+            try db.record(ConsistentPoint(revision: revision, time: time), incarnation, stored)
         }
     }
 

@@ -63,6 +63,14 @@ struct InterchangeLineTests {
             ], 3,
             "consistent_revision"
         ),
+        (
+            [
+                header, incarnation.dropLast() + #","exact_from":9}"#,
+                #"{"type":"point","revision":9,"time":"2026-01-01T00:00:00Z","entries":2}"#,
+                #"{"type":"held","revision":9,"ranges":[[1,2]]}"#, entry(1), #"{"type":"end","entries":1}"#,
+            ], 6,
+            "of 2 entries held at the point of revision 9, 1"
+        ),
         ([header, incarnation.dropLast() + #","filter":["a.>"]}"#], 2, "part"),
         ([header, incarnation.dropLast() + #","history":"latest"}"#], 2, "part"),
         ([header, String(repeating: "[", count: 100_000)], 2, "JSON"),

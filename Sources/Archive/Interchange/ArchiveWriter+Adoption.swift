@@ -7,12 +7,13 @@ struct AdoptedRecords: Sendable {
     var configurations: [ConfigurationRecord] = []
     var removals: [RemovalRecord] = []
     var points: [ConsistentPoint] = []
+    var held: [PackedPoint] = []
     var lost: [ClosedRange<Revision>] = []
     /// States before this revision are known only at points.
     var exactFrom: Revision = 0
     var tags: [(name: String, revision: Revision, time: Timestamp?, note: String, created: Timestamp)] = []
 
-    var count: Int { configurations.count + removals.count + points.count + lost.count + tags.count }
+    var count: Int { configurations.count + removals.count + points.count + held.count + lost.count + tags.count }
 }
 
 extension ArchiveWriter {
@@ -26,8 +27,8 @@ extension ArchiveWriter {
         }
     }
 
-    /// Records what is not recorded yet, in one transaction; a second time it changes nothing.
-    func adopt(_ records: AdoptedRecords, _ id: IncarnationID) throws {
+    /// Records what is not recorded yet, and the checkpoint, in one transaction; a second time it changes nothing.
+    func adopt(_ records: AdoptedRecords, _ id: IncarnationID, _ checkpoint: Checkpoint?) throws {
         try write { db in
             let incarnation = try db.incarnation(id)
             try Self.adopt(records.configurations, incarnation, db)
@@ -56,6 +57,7 @@ extension ArchiveWriter {
                 added += 1
             }
             try db.count(.tag, by: added, incarnation)
+            if let checkpoint { try Self.commit([], id, checkpoint: checkpoint, db) }
         }
     }
 
@@ -76,6 +78,7 @@ extension ArchiveWriter {
     }
 
     private static func adoptBasis(_ records: AdoptedRecords, _ incarnation: Incarnation, _ db: Database) throws {
+        for packed in records.held { try adopt(packed.unpacked(), mayMiss: !records.lost.isEmpty, incarnation, db) }
         for point in records.points where try db.soundPoint(incarnation, at: point.revision) == nil {
             try db.save(StoredPoint(point, incarnation), incarnation)
         }
@@ -99,13 +102,23 @@ extension ArchiveWriter {
         try db.save(&stored, incarnation)
     }
 
-    /// Writes down what a point held, unless that is there.
-    func adopt(_ record: PointRecord, _ id: IncarnationID) throws {
-        try write { db in
-            let incarnation = try db.incarnation(id)
-            let present = try db.soundPoint(incarnation, at: record.point.revision)
-            guard present?.rows ?? 0 == 0 else { return }
-            try db.hold(record.held, entries: Int(clamping: record.entries), at: record.point, incarnation)
+    /// Writes down what a point held, unless that is there; all of it must be archived, but for what damage took.
+    private static func adopt(
+        _ record: PointRecord,
+        mayMiss: Bool,
+        _ incarnation: Incarnation,
+        _ db: Database
+    ) throws {
+        let revision = record.point.revision
+        guard try db.soundPoint(incarnation, at: revision)?.rows ?? 0 == 0 else { return }
+        let found = try db.entries(of: record.held, incarnation)
+        guard mayMiss || found == record.entries else {
+            throw ArchiveError(
+                .invalid(
+                    "of \(record.entries) entries held at the point of revision \(revision), \(found) stand before it"
+                )
+            )
         }
+        try db.hold(record.held, entries: Int(clamping: record.entries), at: record.point, incarnation)
     }
 }

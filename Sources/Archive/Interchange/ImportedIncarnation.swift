@@ -172,7 +172,7 @@ struct ImportedIncarnation {
         return PointRecord(point: ConsistentPoint(revision: revision, time: time), entries: entries)
     }
 
-    /// Keeps a point with all that it held; what may be large is written at once.
+    /// Keeps a point with all that it held; what may be large is packed.
     private mutating func finishPoint() throws {
         guard let pending = point else { return }
         point = nil
@@ -180,7 +180,7 @@ struct ImportedIncarnation {
             records.points.append(pending.point)
         } else {
             guard !pending.held.runs.isEmpty else { throw LineDamage("what the point before it held is missing") }
-            try writer.adopt(pending, incarnation.id)
+            records.held.append(try PackedPoint(pending))
         }
     }
 
@@ -229,11 +229,10 @@ struct ImportedIncarnation {
         }
         try expectNoneLeft(through: checkpoint?.resumeRevision ?? 0)
         try commit(&report)
-        try writer.adopt(records, incarnation.id)
-        guard let checkpoint, checkpoint.resumeRevision >= before?.resumeRevision ?? 0,
-            checkpoint.consistentRevision ?? 0 >= before?.consistentRevision ?? 0
-        else { return }
-        try writer.commit([], incarnation.id, checkpoint: checkpoint)
+        let isNewest =
+            checkpoint?.resumeRevision ?? 0 >= before?.resumeRevision ?? 0
+            && checkpoint?.consistentRevision ?? 0 >= before?.consistentRevision ?? 0
+        try writer.adopt(records, incarnation.id, isNewest ? checkpoint : nil)
     }
 }
 
