@@ -129,7 +129,9 @@ public struct ArchiveRepair {
     private func strays(beside known: [Incarnation]) -> [(incarnation: Int64, row: SegmentRow)] {
         let names = Set(known.map(\.id.rawValue))
         return salvage.rows(of: "segment", "incarnation, " + SegmentRow.columns).compactMap { stored in
-            guard let id = try? stored.integer(0), !names.contains(id) else { return nil }
+            // A number that cannot be read is none of theirs either.
+            let id = (try? stored.integer(0)) ?? 0
+            guard !names.contains(id) else { return nil }
             return segmentRow(stored.dropping(1)).map { (id, $0) }
         }
     }

@@ -151,6 +151,34 @@ func strayRow(isEncrypted: Bool) throws {
     }
 }
 
+@Test("A segment is saved whatever damage made of its bucket's number: nothing, or a text", arguments: [false, true])
+func unreadableBucketNumber(isEncrypted: Bool) throws {
+    let golden = try GoldenArchive.make(isEncrypted: isEncrypted)
+    let path = NSTemporaryDirectory() + "cistern-golden-\(UInt64.random(in: .min ... .max))"
+    defer { unlink(path) }
+    try golden.bytes.write(to: URL(fileURLWithPath: path))
+    let file = try PageFile(path: path)
+    let scanner = RowScanner(file, try TableShape.all())
+    var places: [Int] = []
+    for number in 1...file.pageCount {
+        let page = try file.page(number)
+        guard let cells = PageCells(page, number), cells.kind == .leafTable else { continue }
+        for cell in cells.starts where try scanner.row(page, at: cell)?.table.name == "segment" {
+            // The row's size and number, its head's size, and the type of its first column stand before it.
+            var position = cell
+            for _ in 0..<4 { _ = PageCells.varint(page, &position) }
+            places.append((number - 1) * file.pageSize + position)
+        }
+    }
+    try #require(places.count > 20)
+    for (place, bit) in [(places[0], 1), (places[0], 2), (places[places.count / 2], 1), (places[places.count - 1], 2)] {
+        var damaged = golden.bytes
+        try #require(damaged[place] == 9, "the number 1")
+        damaged[place] ^= 1 << UInt8(bit)
+        try golden.examine(damaged, "byte \(place), bit \(bit)")
+    }
+}
+
 @Test("After a loss, states that may need it are refused unless the loss is accepted")
 func lossIsRemembered() throws {
     var random = SeededGenerator(seed: 6)

@@ -44,11 +44,12 @@ struct TableShape: Sendable {
         }
     }
 
-    /// Whether a row of these serial types can be one of the table's.
-    func fits(_ types: [UInt64]) -> Bool {
+    /// Whether a row of these serial types can be one of the table's, whatever stands in one column.
+    func fits(_ types: [UInt64], butFor other: String? = nil) -> Bool {
         guard types.count == columns.count else { return false }
         return zip(types, columns).allSatisfy { type, column in
-            switch column.kind {
+            guard column.name != other else { return true }
+            return switch column.kind {
             case .rowid: type == 0
             case .integer: (1...6).contains(type) || type == 8 || type == 9 || type == 0 && column.isNullable
             case .text: type >= 13 && type % 2 == 1 || type == 0 && column.isNullable
@@ -88,9 +89,11 @@ struct RowScanner {
         var types: [UInt64] = []
         while position < headEnd, let type = PageCells.varint(page, &position) { types.append(type) }
         let length = types.reduce(UInt64(0)) { $0 &+ min(Self.length($1), UInt64(Self.mostBytes)) }
-        guard position == headEnd, headSize + length == size, let shape = shapes.first(where: { $0.fits(types) }) else {
-            return nil
-        }
+        guard position == headEnd, headSize + length == size,
+            // Which bucket a segment belongs to its chain knows too.
+            let shape = shapes.first(where: { $0.fits(types) })
+                ?? shapes.first(where: { $0.name == "segment" && $0.fits(types, butFor: "incarnation") })
+        else { return nil }
         let found = Int64(bitPattern: rowid)
         guard values else { return (shape, SalvagedRow(rowid: found, values: [], overflow: [])) }
         var bytes = Array(page[start..<start + local])
@@ -127,7 +130,7 @@ struct RowScanner {
             let part = bytes[position..<position + length]
             position += length
             switch type {
-            case 0: result.append(.null)
+            case 0, 10, 11: result.append(.null)
             case 8, 9: result.append(Int64(type - 8).databaseValue)
             case 1...6:
                 let isNegative = (part.first ?? 0) & 0x80 != 0
