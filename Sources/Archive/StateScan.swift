@@ -229,10 +229,10 @@ struct StateScan {
             seen = other
         }
         var gone: RetainedEntries.Disappearance?
-        for case .gone(let other) in openRemovals.lazy.map(\.fate) where other.seenAt < gone?.seenAt ?? .max {
+        for case .gone(let other) in openRemovals.lazy.map(\.fate) {
             // What is gone does not come back: one that was seen later had not been gone.
             if let seen, !other.follows(seen) { continue }
-            gone = other
+            if other.seenAt < gone?.seenAt ?? .max || gone == nil { gone = other }
         }
         return (gone, seen)
     }

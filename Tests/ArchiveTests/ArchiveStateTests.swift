@@ -196,6 +196,28 @@ func sightings() throws {
     #expect(try revisions(6, nil) == [2, 3, 5, 6])
 }
 
+@Test("Before it is seen to be gone, an entry counts as held, but drives out no other that may have stayed")
+func removalSeenLater() throws {
+    let archive = try TestArchive()
+    let first = entry(1, "a", at: 1)
+    let configuration = #"{"max_msgs_per_subject":2}"#
+    let incarnation = try archive.fill([first], configuration: configuration, consistentTime: first.time)
+    let writer = try ArchiveWriter.open(path: archive.path)
+    let more = [entry(2, "a", at: 2), entry(3, "a", at: 3), entry(4, "b", at: 4)]
+    try writer.commit(
+        TestArchive.segments(more),
+        incarnation.id,
+        checkpoint: Checkpoint(resumeRevision: 4, updated: more[2].time)
+    )
+    try writer.recordRemovals(incarnation.id, [2...2], seenAt: 4, time: more[2].time)
+    func revisions(_ revision: Revision) throws -> [Revision] {
+        try TestArchive.entries(writer.reader().state(of: incarnation.id, at: revision)).map(\.revision)
+    }
+    #expect(try revisions(3) == [1, 2, 3])
+    #expect(try revisions(4) == [1, 3, 4])
+    try writer.close()
+}
+
 @Test("What was seen to be there had not been gone before")
 func sightingAfterRemoval() throws {
     let entries = [entry(1, "a", at: 1), entry(2, "b", at: 2), entry(3, "c", at: 3)]
