@@ -231,18 +231,7 @@ public struct ArchiveRepair {
         }
         for row in found.segments {
             guard let segment = try salvage.segment(row) else { continue }
-            stored.head = SegmentDigest.chained(
-                segment.header,
-                segment.sizes,
-                segment.parts,
-                segment.seal,
-                ordinal: stored.segments,
-                previous: stored.head
-            )
-            try writer.write { db in
-                try db.insert(segment, incarnation.id, ordinal: stored.segments, digest: stored.head)
-            }
-            stored.segments += 1
+            try writer.write { try stored.append(segment, of: incarnation, $0) }
             report.segments += 1
             report.entries += row.header.count
         }

@@ -90,16 +90,7 @@ extension ArchiveWriter {
                     .chainBroken("revisions \(plain.firstRevision) to \(plain.lastRevision) after \(last)")
                 )
             }
-            stored.head = SegmentDigest.chained(
-                segment.header,
-                segment.sizes,
-                segment.parts,
-                segment.seal,
-                ordinal: stored.segments,
-                previous: stored.head
-            )
-            try db.insert(segment, id, ordinal: stored.segments, digest: stored.head)
-            stored.segments += 1
+            try stored.append(segment, of: incarnation, db)
             last = plain.lastRevision
         }
         guard checkpoint.resumeRevision >= last else {

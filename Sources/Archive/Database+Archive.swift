@@ -247,6 +247,20 @@ struct StoredCheckpoint {
         digest = Array(try row.blob(11 + RecordKind.allCases.count))
     }
 
+    /// Writes the next segment at the end of the chain.
+    mutating func append(_ segment: SealedSegment, of incarnation: Incarnation, _ db: Database) throws {
+        head = SegmentDigest.chained(
+            segment.header,
+            segment.sizes,
+            segment.parts,
+            segment.seal,
+            ordinal: segments,
+            previous: head
+        )
+        try db.insert(segment, incarnation.id, ordinal: segments, digest: head)
+        segments += 1
+    }
+
     /// What `digest` must be.
     func expectedDigest(_ incarnation: Incarnation) -> [UInt8] {
         var numbers: [UInt8] = []

@@ -1,3 +1,4 @@
+import JetStream
 import KVModel
 
 // Replication is the engine: it joins KeyValue (live buckets) and Archive (files), which never see each other. Capture
@@ -54,6 +55,16 @@ public struct ReplicationError: Error, Sendable {
         self.bucket = bucket
         self.text = text
         self.hint = hint
+    }
+
+    /// The error for a new configuration that the server of a bucket answers with `refusal`.
+    static func refused(_ refusal: JetStreamError, bucket: BucketName, hint: String) -> Self {
+        Self(
+            .targetRefuses,
+            bucket: bucket.rawValue,
+            text: "the server does not take the new configuration: \(refusal.text)",
+            hint: hint
+        )
     }
 }
 

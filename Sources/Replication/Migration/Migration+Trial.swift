@@ -16,10 +16,9 @@ extension Migration {
             }
             for configuration in trial.room { try await attempt(configuration, trial.stream) }
         } catch let error as JetStreamError where !error.mayPass {
-            throw ReplicationError(
-                .targetRefuses,
-                bucket: name.rawValue,
-                text: "the server does not take the new configuration: \(error.text)",
+            throw ReplicationError.refused(
+                error,
+                bucket: name,
                 hint: "nothing was changed; "
                     + (error.code == .insufficientResources
                         ? "there must be room for \(SizeText.text(bytes: Int64(clamping: state.bytes)))"

@@ -29,12 +29,7 @@ struct ReplacementTrial {
         } catch let error as JetStreamError where error.code == .insufficientResources {
             // There may be room once the old bucket is gone.
         } catch let error as JetStreamError where !error.isTransient {
-            throw ReplicationError(
-                .targetRefuses,
-                bucket: name.rawValue,
-                text: "the server does not take the new configuration: \(error.text)",
-                hint: "nothing was deleted; give other settings"
-            )
+            throw ReplicationError.refused(error, bucket: name, hint: "nothing was deleted; give other settings")
         } catch {
             await cleanUp()
             throw error
