@@ -2,9 +2,22 @@ import Foundation
 public import KVModel
 
 extension JetStreamContext {
+    /// For how long a server may be unable to make the folder of a new stream.
+    ///
+    /// After the deletion of an account's last stream it removes their common folder in the background, at times just
+    /// when the next stream is to be made in it (10049; seen on 2.10.26).
+    private static let folderPatience = Duration.seconds(3)
+
     /// Creates a stream of this configuration.
     public func createStream(_ configuration: JSONValue) async throws -> StreamInfo {
-        try await stream("CREATE", named: configuration["name"]?.string ?? "", configuration)
+        let deadline = ContinuousClock.now + Self.folderPatience
+        while true {
+            do {
+                return try await stream("CREATE", named: configuration["name"]?.string ?? "", configuration)
+            } catch let error as JetStreamError where error.hasNoFolder && ContinuousClock.now < deadline {
+                try await Task.sleep(for: .milliseconds(50))
+            }
+        }
     }
 
     /// Gives a stream this configuration; fields that are missing go back to their defaults.

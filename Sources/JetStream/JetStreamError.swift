@@ -94,6 +94,9 @@ public struct JetStreamError: Error, Sendable {
     /// Whether the cluster refused because its JetStream has no leader (10008, 10009).
     var isLeaderless: Bool { serverCode == 10_008 || serverCode == 10_009 }
 
+    /// Whether the server could not make the files of a new stream (10049 is for other causes as well).
+    var hasNoFolder: Bool { serverCode == 10_049 && text.contains("creating store") }
+
     private static func code(_ number: Int) -> Code {
         switch number {
         case 10_039, 10_076: .notEnabled

@@ -286,37 +286,8 @@ public struct Restore: Sendable {
         }
     }
 
-    private var hasMetadata: Bool {
+    var hasMetadata: Bool {
         buckets.context.serverIsAtLeast(2, 10)
-    }
-
-    private func openTarget(_ prepared: Prepared) async throws -> Bucket {
-        let plan = prepared.plan
-        let isFenced = (options.isPartOfMigration || plan.action == .replace) && buckets.context.serverIsAtLeast(2, 10)
-        let wanted = isFenced ? RestoreFence.fencedForReplay(plan.configuration, plan.bucket) : plan.configuration
-        let marked = prepared.marker.mark(wanted, hasMetadata: hasMetadata)
-        switch plan.action {
-        case .create:
-            return try await buckets.create(marked)
-        case .replace, .restart:
-            try await buckets.delete(plan.bucket)
-            return try await buckets.create(marked)
-        case .resume:
-            return try await buckets.bucket(plan.bucket)
-        case .merge:
-            return try await buckets.bucket(plan.bucket)
-        case .fill:
-            let found = try await buckets.bucket(plan.bucket)
-            guard found.info.state.messages == 0 else {
-                throw ReplicationError(
-                    .targetExists,
-                    bucket: plan.bucket.rawValue,
-                    text: "it was empty and now holds \(found.info.state.messages) entries",
-                    hint: "somebody writes to it: choose another name with --as"
-                )
-            }
-            return try await buckets.update(prepared.marker.mark(plan.configuration, hasMetadata: hasMetadata))
-        }
     }
 
     /// Refuses before anything is touched what the target could never hold.

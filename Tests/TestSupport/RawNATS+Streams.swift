@@ -27,6 +27,11 @@ extension RawNATS {
             } catch RawNATSError.api(_, errorCode: 10_008, _) where Date() < deadline {
                 // The cluster elects a leader.
                 usleep(100_000)
+            } catch RawNATSError.api(_, errorCode: 10_049, let text)
+                where text.contains("creating store") && Date() < deadline
+            {
+                // The folder of a stream that was deleted is still being removed.
+                usleep(100_000)
             }
         }
     }
