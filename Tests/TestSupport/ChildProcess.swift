@@ -49,11 +49,13 @@ public final class ChildProcess: Sendable {
     /// The process id.
     public let pid: Int32
     private let state = Mutex(State.running(waiting: []))
+    private let memory: PeakMemory?
 
     /// Starts the program.
     public init(_ plan: Plan) throws {
         pid = try Self.spawn(plan)
         let memory = plan.measuresMemory ? PeakMemory(pid: pid) : nil
+        self.memory = memory
         Thread.detachNewThread { [self] in
             ended(Self.awaitEnd(of: pid, watching: memory))
         }
@@ -72,6 +74,8 @@ public final class ChildProcess: Sendable {
         // Under the lock, so that the number cannot belong to another process by now.
         state.withLock { state in
             guard case .running = state else { return }
+            // Who looks from time to time may not have come to it on a busy machine, and after the end nothing can be seen.
+            memory?.sample()
             _ = Glibc.kill(pid, signal)
         }
     }
@@ -113,10 +117,9 @@ public final class ChildProcess: Sendable {
     private static func awaitEnd(of pid: Int32, watching memory: PeakMemory?) -> Exit {
         var status: Int32 = 0
         var usage = rusage()
-        var watched = memory
         while true {
-            watched?.sample()
-            let result = wait4(pid, &status, watched == nil ? 0 : WNOHANG, &usage)
+            memory?.sample()
+            let result = wait4(pid, &status, memory == nil ? 0 : WNOHANG, &usage)
             if result == pid { break }
             if result == 0 { usleep(5_000) }
             if result < 0, errno != EINTR { return Exit(code: -1, signal: nil, peakMemory: 0) }
@@ -125,7 +128,7 @@ public final class ChildProcess: Sendable {
         return Exit(
             code: signal == 0 ? (status >> 8) & 0xff : 128 + signal,
             signal: signal == 0 ? nil : signal,
-            peakMemory: watched?.peak(reported: Int(usage.ru_maxrss) * 1024) ?? 0
+            peakMemory: memory?.peak(reported: Int(usage.ru_maxrss) * 1024) ?? 0
         )
     }
 
