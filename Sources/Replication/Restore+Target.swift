@@ -51,9 +51,8 @@ extension Restore {
                 throw ReplicationError(
                     .targetBusy,
                     bucket: bucket.name.rawValue,
-                    text:
-                        "the server has not removed \(bucket.info.state.messages) entries of the bucket of this name that was deleted, "
-                        + "and gives them to a new one",
+                    text: "the server has not removed \(bucket.info.state.messages) entries of the deleted bucket of "
+                        + "this name, and gives them to a new one",
                     hint: "the bucket was not made; restart the server, which removes them, and run the same again"
                 )
             }
