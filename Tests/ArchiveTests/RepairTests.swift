@@ -82,6 +82,33 @@ func truncations(part: Int, isEncrypted: Bool) throws {
     Damages.tell(outcomes, "truncations, part \(part), \(isEncrypted ? "encrypted" : "plain")")
 }
 
+@Test("What stands in place of a row's number is read by nobody, and keeps nothing from being saved")
+func rowNumbers() throws {
+    let golden = try GoldenArchive.make(isEncrypted: false)
+    let archive = try TestArchive()
+    try golden.bytes.write(to: URL(fileURLWithPath: archive.path))
+    let scanner = RowScanner(try PageFile(path: archive.path), try TableShape.all())
+    let size = ArchiveFormat.pageSize
+    var tables: Set<String> = []
+    for number in 2...golden.bytes.count / size {
+        let page = Array(golden.bytes[(number - 1) * size..<number * size])
+        guard let cells = PageCells(page, number), cells.kind == .leafTable else { continue }
+        for start in cells.starts {
+            guard let table = try scanner.row(page, at: start)?.table, table.columns.first?.kind == .rowid,
+                tables.insert(table.name).inserted
+            else { continue }
+            // The sizes of the row and of its head, and the row's number, come first.
+            var position = start
+            for _ in 0..<3 { _ = PageCells.varint(page, &position) }
+            var damaged = golden.bytes
+            #expect(damaged[(number - 1) * size + position] == 0)
+            damaged[(number - 1) * size + position] = 8
+            #expect(try golden.examine(damaged, table.name) == .harmless)
+        }
+    }
+    #expect(tables.isSuperset(of: ["segment", "segment_data", "configuration", "checkpoint"]), "\(tables)")
+}
+
 /// An archive of ten segments, one of whose rows was changed behind its back, and what a repair saves of it.
 private struct RowRepair {
     let id: IncarnationID

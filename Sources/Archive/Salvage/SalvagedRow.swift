@@ -45,12 +45,14 @@ struct TableShape: Sendable {
     }
 
     /// Whether a row of these serial types can be one of the table's, whatever stands in one column.
-    func fits(_ types: [UInt64], butFor other: String? = nil) -> Bool {
+    ///
+    /// What is stored in place of a row's number is nothing; SQLite reads on where it is something of no length, too.
+    func fits(_ types: [UInt64], butFor other: String? = nil, heedsRowid: Bool = true) -> Bool {
         guard types.count == columns.count else { return false }
         return zip(types, columns).allSatisfy { type, column in
             guard column.name != other else { return true }
             return switch column.kind {
-            case .rowid: type == 0
+            case .rowid: type == 0 || !heedsRowid && (8...11).contains(type)
             case .integer: (1...6).contains(type) || type == 8 || type == 9 || type == 0 && column.isNullable
             case .text: type >= 13 && type % 2 == 1 || type == 0 && column.isNullable
             case .blob: type >= 12 && type % 2 == 0 || type == 0 && column.isNullable
@@ -93,6 +95,7 @@ struct RowScanner {
             // Which bucket a segment belongs to its chain knows too.
             let shape = shapes.first(where: { $0.fits(types) })
                 ?? shapes.first(where: { $0.name == "segment" && $0.fits(types, butFor: "incarnation") })
+                ?? shapes.first(where: { $0.fits(types, heedsRowid: false) })
         else { return nil }
         let found = Int64(bitPattern: rowid)
         guard values else { return (shape, SalvagedRow(rowid: found, values: [], overflow: [])) }
