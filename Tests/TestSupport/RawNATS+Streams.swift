@@ -20,10 +20,15 @@ extension RawNATS {
     /// Asks the JetStream API (`subject` without its prefix `$JS.API.`) and throws its error, if it answers with one.
     @discardableResult
     public func api(_ subject: String, _ json: String = "") throws -> [String: Any] {
+        try patiently { try apiOnce(subject, json) }
+    }
+
+    /// Does something again, for a while, that only has to wait.
+    private func patiently<Value>(_ body: () throws -> Value) throws -> Value {
         let deadline = Date().addingTimeInterval(30)
         while true {
             do {
-                return try apiOnce(subject, json)
+                return try body()
             } catch RawNATSError.api(_, errorCode: 10_008, _) where Date() < deadline {
                 // The cluster elects a leader.
                 usleep(100_000)
@@ -105,8 +110,10 @@ extension RawNATS {
 
     /// The message with this sequence, or nil if there is none.
     public func getMessage(_ stream: String, seq: UInt64) throws -> RawMessage? {
-        let reply = try request("$JS.API.STREAM.MSG.GET.\(stream)", data: Array("{\"seq\":\(seq)}".utf8))
-        return try Self.message(reply.data)
+        try patiently {
+            let reply = try request("$JS.API.STREAM.MSG.GET.\(stream)", data: Array("{\"seq\":\(seq)}".utf8))
+            return try Self.message(reply.data)
+        }
     }
 
     /// Every message of the stream from its first to its last sequence, each asked for by its sequence.
@@ -122,6 +129,8 @@ extension RawNATS {
         let prefix = inbox.utf8.count + 2
         var asked = 0
         var answered = 0
+        // While the cluster elects a leader it answers nothing.
+        var unanswered: [Int] = []
         while answered < count {
             while asked < count, asked - answered < window {
                 let body = "{\"seq\":\(first + UInt64(asked))}"
@@ -134,10 +143,16 @@ extension RawNATS {
                 let frame = try nextFrame()
                 guard frame.subject.count > prefix, frame.subject[prefix - 1] == 0x67 else { continue }
                 if frame.status == 503 { throw RawNATSError.noResponders(stream) }
-                found[Self.number(frame.subject, from: prefix)] = try Self.message(Self.copy(frame.data))
+                let index = Self.number(frame.subject, from: prefix)
+                do {
+                    found[index] = try Self.message(Self.copy(frame.data))
+                } catch RawNATSError.api(_, errorCode: 10_008, _) {
+                    unanswered.append(index)
+                }
                 answered += 1
             }
         }
+        for index in unanswered { found[index] = try getMessage(stream, seq: first + UInt64(index)) }
         return found.compactMap(\.self)
     }
 
