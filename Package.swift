@@ -18,6 +18,11 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let sqlite: Target.Dependency = .product(name: "GRDBSQLite", package: "GRDB.swift")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTLS: Target.Dependency = .product(name: "HummingbirdTLS", package: "hummingbird")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 
 let package = Package(
     name: "cistern",
@@ -37,6 +42,11 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(
+            url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: ["FullFoundation"]),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: [
         .systemLibrary(
@@ -79,10 +89,20 @@ let package = Package(
             swiftSettings: strict
         ),
         .target(
+            name: "Daemon",
+            dependencies: [
+                "Replication", "KeyValue", "JetStream", "NATSClient", "Archive", "Schedule", "KVModel",
+                yams, hummingbird, hummingbirdTLS, httpClient, lifecycle, grdb, logging, crypto, nioCore, nioPosix,
+                nioSSL,
+            ],
+            swiftSettings: strict
+        ),
+        .target(
             name: "Commands",
             dependencies: [
+                "Daemon",
                 "Replication", "KeyValue", "JetStream", "NATSClient", "NATSProtocol", "Archive", "KVModel",
-                "Schedule", argumentParser, logging,
+                "Schedule", argumentParser, logging, lifecycle,
             ],
             swiftSettings: strict
         ),
@@ -127,6 +147,14 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "DaemonTests",
+            dependencies: [
+                "Daemon", "TestSupport", "Replication", "KeyValue", "JetStream", "NATSClient", "NATSProtocol",
+                "Archive", "Schedule", "KVModel", yams, hummingbird, httpClient, lifecycle, grdb, logging, nioCore,
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "CommandsTests",
             dependencies: [
                 "Commands", "cistern", "TestSupport", "Replication", "KeyValue", "JetStream", "NATSClient",
@@ -145,7 +173,7 @@ if Context.environment["CISTERN_FUZZ_BUILD"] != nil {
     let instruments = ["-sanitize=fuzzer,address", "-enable-testing", "-assert-config", "Debug"]
     let fuzzed = ["KVModel", "Archive", "StreamSnapshot"]
     package.products = []
-    package.targets.removeAll { $0.isTest || ["Commands", "cistern"].contains($0.name) }
+    package.targets.removeAll { $0.isTest || ["Daemon", "Commands", "cistern"].contains($0.name) }
     for target in package.targets where fuzzed.contains(target.name) {
         target.swiftSettings = strict + [.unsafeFlags(instruments)]
     }
