@@ -1,0 +1,16 @@
+/// What the state database knows of a job's runs, read when one has ended.
+struct JobHistory: Sendable {
+    /// How many runs a page shows of a job.
+    private static let shown = 30
+
+    /// The newest runs, newest first.
+    var recent: [RunRecord]
+    var lastSuccess: RunRecord?
+    var failures: Int
+
+    init(of job: String, in state: StateDatabase) throws(DaemonError) {
+        recent = try state.runs(job: job, limit: Self.shown).filter { $0.outcome != .running }
+        lastSuccess = try state.lastSuccess(job: job)
+        failures = try state.jobState(job).failures
+    }
+}

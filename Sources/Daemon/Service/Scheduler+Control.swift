@@ -1,0 +1,137 @@
+import KVModel
+import KeyValue
+
+extension Scheduler: DaemonControl {
+    /// Everything that can be shown, as it is now.
+    public func view() async throws -> DaemonView {
+        let now = Self.now()
+        let holders = leases?.keeper.holders() ?? [:]
+        return DaemonView(
+            name: options.name,
+            version: options.version,
+            started: started,
+            now: now,
+            jobs: configuration.jobs.map { jobView($0, holder: holders[$0.name]?.daemon) },
+            buckets: buckets,
+            archives: archiveViews,
+            daemons: peers(holders)
+        )
+    }
+
+    /// Runs, newest first.
+    public func runs(of job: String?, before: Int64?, limit: Int) async throws -> [RunRecord] {
+        if let job { _ = try known(job) }
+        return try state.runs(job: job, before: before, limit: limit)
+    }
+
+    /// Begins a run as soon as there is room for it.
+    public func runNow(_ job: String) async throws {
+        let name = try known(job).name
+        let (reply, actions) = machine.request(name, at: Self.now())
+        perform(actions)
+        switch reply {
+        case .accepted, .waiting, .running: return
+        case .unknownJob: _ = try known(job)
+        case .stopping: throw DaemonError(.stopped, text: "the daemon is stopping", hint: "ask when it runs again")
+        case .noLease:
+            let holder = leases?.keeper.holders()[name]?.daemon
+            throw DaemonError(
+                .leaseHeldByOther,
+                text: holder.map { "job \(name) runs on daemon \($0)" } ?? "no daemon has the lease of job \(name) yet",
+                hint: holder.map { "ask daemon \($0)" } ?? "try again in a moment"
+            )
+        }
+    }
+
+    /// Begins no more runs of a job until it is resumed.
+    public func pause(_ job: String) async throws { try await setPaused(true, job) }
+
+    /// Lets a paused job run by its schedule again.
+    public func resume(_ job: String) async throws { try await setPaused(false, job) }
+
+    /// Whether the daemon can do its work.
+    public func readiness() async -> Readiness {
+        var reasons: [String] = []
+        for cluster in await connections.status() where cluster.isConnected == false {
+            reasons.append("cluster \(cluster.cluster) is not connected")
+        }
+        if configuration.daemon.leases != nil, leases == nil {
+            reasons.append("the bucket of leases was not reached yet")
+        }
+        return reasons.isEmpty ? .ready : .notReady(reasons)
+    }
+
+    private func setPaused(_ isPaused: Bool, _ job: String) async throws {
+        let name = try known(job).name
+        try state.setPaused(isPaused, job: name)
+        perform(isPaused ? machine.pause(name, at: Self.now()) : machine.resume(name, at: Self.now()))
+        try await leases?.setPaused(isPaused, name)
+    }
+
+    private func known(_ job: String) throws(DaemonError) -> JobSettings {
+        if let settings = configuration.jobs.first(where: { $0.name == job }) { return settings }
+        let names = configuration.jobs.map(\.name)
+        throw DaemonError(
+            .unknownJob,
+            text: "there is no job \"\(job)\"",
+            hint: Spelling.nearest(to: job, in: names).map { "did you mean \($0)?" }
+                ?? (names.isEmpty ? "the configuration has no jobs" : "there are \(names.joined(separator: ", "))")
+        )
+    }
+
+    private func jobView(_ settings: JobSettings, holder: String?) -> JobView {
+        let (name, history) = (settings.name, histories[settings.name])
+        let status = machine.status(name)
+        let entry = running.values.first { $0.run.job == name }
+        let isElsewhere = leases != nil && status?.hasLease != true
+        let memory = isElsewhere ? memories[name] : nil
+        let failures = memory?.failures ?? max(status?.failures ?? 0, history?.failures ?? 0)
+        return JobView(
+            name: name,
+            kind: settings.kind,
+            summary: settings.summary,
+            schedule: settings.scheduleText,
+            state: state(of: status, failures: failures, isElsewhere: isElsewhere, hasRun: history?.recent.first != nil),
+            isPaused: status?.isPaused ?? false,
+            nextRun: status?.nextAttempt ?? status?.nextDue,
+            holder: holder,
+            lastRun: history?.recent.first,
+            lastSuccess: history?.lastSuccess?.finished,
+            consecutiveFailures: failures,
+            runningSince: entry?.record.started,
+            progress: entry?.progress,
+            recentRuns: history?.recent ?? [],
+            samples: samples[name] ?? [],
+            totals: totals[name] ?? JobView.Totals()
+        )
+    }
+
+    private func state(
+        of status: JobMachine.Status?,
+        failures: Int,
+        isElsewhere: Bool,
+        hasRun: Bool
+    ) -> JobView.State {
+        if status?.isPaused == true { return .paused }
+        if failures > 0 { return .failing }
+        if isElsewhere { return .elsewhere }
+        switch status?.phase {
+        case .running, .stopping: return .running
+        case .queued, .retrying: return .waiting
+        case .idle, nil: return hasRun ? .ok : .neverRan
+        }
+    }
+
+    private func peers(_ holders: [String: LeaseHolder]) -> [PeerView] {
+        guard let keeper = leases?.keeper else {
+            return [PeerView(name: options.name, isSelf: true, jobs: configuration.jobs.map(\.name))]
+        }
+        return keeper.daemons().map { daemon in
+            PeerView(
+                name: daemon.daemon,
+                isSelf: keeper.isSelf(daemon),
+                jobs: holders.filter { $0.value.instance == daemon.instance }.map(\.key).sorted()
+            )
+        }
+    }
+}

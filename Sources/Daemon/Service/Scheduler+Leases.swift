@@ -1,0 +1,111 @@
+import KVModel
+import KeyValue
+import Logging
+
+/// The jobs that this daemon shares with others.
+extension Scheduler {
+    /// Takes part in the leases until it is cancelled; throws if they cannot be used.
+    func shareJobs(_ settings: LeaseSettings) async throws {
+        let sharing = LeaseSharing(
+            settings,
+            buckets: try await leaseBuckets(settings.cluster),
+            daemon: options.name,
+            jobs: Set(configuration.jobs.map(\.name)),
+            logger: logger
+        )
+        leases = sharing
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.follow(sharing) }
+            group.addTask {
+                try await sharing.memory.follow { job, memory in await self.adopt(memory, of: job) }
+            }
+            group.addTask { try await self.makeRoom(sharing, every: .nanoseconds(settings.duration / 3)) }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    /// Waits for the cluster of the leases.
+    private func leaseBuckets(_ cluster: String) async throws -> Buckets {
+        var isSaid = false
+        while true {
+            do {
+                return try await connections.buckets(of: cluster)
+            } catch is CancellationError {
+                throw CancellationError()
+            } catch {
+                if !isSaid {
+                    logger.warning(
+                        "no job runs before the cluster of the leases is reached",
+                        metadata: ["cluster": "\(cluster)", "reason": "\(error)"]
+                    )
+                }
+                isSaid = true
+            }
+            try await Task.sleep(for: .seconds(1))
+        }
+    }
+
+    private func follow(_ sharing: LeaseSharing) async throws {
+        for await event in sharing.keeper.events {
+            switch event {
+            case .gained(let job, _): try await gained(job, sharing)
+            case .lost(let job, let why):
+                if why != .givenUp {
+                    logger.warning("a lease is lost", metadata: ["job": "\(job)", "reason": "\(why)"])
+                }
+                perform(machine.leaseLost(job, at: Self.now()))
+            }
+        }
+        try Task.checkCancellation()
+        try await sharing.failure()
+    }
+
+    /// A lease is worth something once it is known what others did with the job.
+    private func gained(_ job: String, _ sharing: LeaseSharing) async throws {
+        while sharing.keeper.lease(job) != nil {
+            do {
+                let memory = try await sharing.memory.get(job)
+                adopt(memory, of: job)
+                guard sharing.keeper.lease(job) != nil else { return }
+                return perform(machine.leaseGained(job, lastDue: memory.lastDue, at: Self.now()))
+            } catch is CancellationError {
+                throw CancellationError()
+            } catch {
+                logger.debug("nothing known of a job yet", metadata: ["job": "\(job)", "reason": "\(error)"])
+            }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+    }
+
+    /// Takes over what another daemon says of a job.
+    private func adopt(_ memory: JobMemory, of job: String) {
+        memories[job] = memory
+        guard let status = machine.status(job), status.isPaused != memory.isPaused else { return }
+        do {
+            try state.setPaused(memory.isPaused, job: job)
+        } catch {
+            logger.error("a pause is not written down", metadata: ["job": "\(job)", "reason": "\(error)"])
+        }
+        perform(
+            memory.isPaused ? machine.pause(job, at: Self.now()) : machine.resume(job, at: Self.now())
+        )
+    }
+
+    /// Leaves jobs that do not run just now to daemons that have fewer.
+    private func makeRoom(_ sharing: LeaseSharing, every interval: Duration) async throws {
+        while true {
+            try await Task.sleep(for: interval)
+            let now = Self.now()
+            let soon = now.addingClamped(Int64(clamping: interval.nanoseconds).addingClamped(interval.nanoseconds))
+            let idle = configuration.jobs.map(\.name).filter { job in
+                guard let status = machine.status(job), status.phase == .idle, status.hasLease else { return false }
+                return status.nextDue.map { $0 > soon } ?? true
+            }
+            for job in idle.prefix(sharing.keeper.surplus()) {
+                perform(machine.leaseLost(job, at: Self.now()))
+                await sharing.keeper.giveUp(job)
+            }
+        }
+    }
+}

@@ -1,0 +1,174 @@
+import KVModel
+import Logging
+
+/// The machine's actions, carried out.
+extension Scheduler {
+    func perform(_ actions: [JobMachine.Action]) {
+        for action in actions {
+            switch action {
+            case .start(let run): begin(run)
+            case .stop(let run, let reason): running[run.id]?.stop(reason)
+            case .leaveOut(let job, let due, let why):
+                logger.notice(
+                    "a due run is left out",
+                    metadata: ["job": "\(job)", "due": "\(Timestamp(nanoseconds: due))", "reason": "\(why.rawValue)"]
+                )
+                remember(due, of: job)
+            }
+        }
+    }
+
+    private func begin(_ run: JobMachine.Run) {
+        let now = Self.now()
+        guard let settings = configuration.jobs.first(where: { $0.name == run.job }) else {
+            return perform(machine.runEnded(run.id, RunResult(.stopped, summary: "the job is gone"), at: now))
+        }
+        // Whoever was suspended finds out here that the lease is somebody else's by now.
+        let lease = leases?.keeper.lease(run.job)
+        if leases != nil, lease == nil {
+            perform(machine.leaseLost(run.job, at: now))
+            return perform(machine.runEnded(run.id, RunResult(.stopped, summary: "no lease"), at: now))
+        }
+        var record = RunRecord(
+            job: run.job,
+            kind: settings.kind,
+            cause: run.cause,
+            attempt: run.attempt,
+            due: run.due,
+            started: now,
+            daemon: options.name
+        )
+        do {
+            record = try state.begin(record)
+        } catch {
+            // A backup that is not written down is better than none.
+            logger.error("a run is not written down", metadata: ["job": "\(run.job)", "reason": "\(error)"])
+        }
+        if let due = run.due { remember(due, of: run.job) }
+        let entry = RunningRun(run, settings, record)
+        running[run.id] = entry
+        logger.info(
+            "run begins",
+            metadata: ["job": "\(run.job)", "cause": "\(run.cause.rawValue)", "attempt": "\(run.attempt)"]
+        )
+        entry.works(
+            in: Task {
+                let result = await runner.run(settings, fencing: lease?.fencing) { entry.progress = $0 }
+                await self.ended(entry, result)
+            }
+        )
+    }
+
+    private func ended(_ entry: RunningRun, _ result: RunResult) async {
+        let now = Self.now()
+        let told = entry.result(result, timeout: entry.settings.timeout)
+        running[entry.run.id] = nil
+        var record = entry.record
+        record.finish(told, at: now)
+        write(told, of: entry, at: now)
+        totals[entry.run.job, default: JobView.Totals()].add(told)
+        log(record)
+        perform(machine.runEnded(entry.run.id, told, at: now))
+        await tell(record, entry.settings)
+    }
+
+    private func write(_ result: RunResult, of entry: RunningRun, at now: Int64) {
+        guard entry.record.id != 0 else { return }
+        do {
+            try state.finish(entry.record.id, result, at: now)
+            histories[entry.run.job] = try JobHistory(of: entry.run.job, in: state)
+        } catch {
+            logger.error("a run's end is not written down", metadata: ["job": "\(entry.run.job)", "reason": "\(error)"])
+        }
+    }
+
+    private func log(_ record: RunRecord) {
+        var metadata: Logger.Metadata = ["job": "\(record.job)", "outcome": "\(record.outcome.rawValue)"]
+        if !record.summary.isEmpty { metadata["summary"] = "\(record.summary)" }
+        if let error = record.error { metadata["reason"] = "\(error)" }
+        switch record.outcome {
+        case .failed: logger.error("run failed", metadata: metadata)
+        case .different: logger.warning("run found differences", metadata: metadata)
+        case .succeeded, .stopped, .running: logger.info("run ended", metadata: metadata)
+        }
+    }
+
+    /// Tells of a run; of one that failed when it is not tried again.
+    private func tell(_ record: RunRecord, _ settings: JobSettings) async {
+        let status = machine.status(record.job)
+        var notified: RunRecord.Outcome?
+        if record.outcome != .stopped, status?.isTriedAgain(by: settings) != true {
+            do {
+                let previous = try state.jobState(record.job).notified
+                // What goes on failing all the time is told of once.
+                let isRepeated = settings.schedule == .always && record.outcome.isTrouble && previous?.isTrouble == true
+                if let notify = settings.notify, !isRepeated {
+                    await notifier.tell(record, notify, after: previous)
+                }
+                try state.setNotified(record.outcome, job: record.job)
+                notified = record.outcome
+            } catch {
+                logger.error("a run is not told of", metadata: ["job": "\(record.job)", "reason": "\(error)"])
+            }
+        }
+        leases?.share(record, failures: status?.failures ?? 0, notified: notified)
+    }
+
+    private func remember(_ due: Int64, of job: String) {
+        do {
+            try state.setLastDue(due, job: job)
+        } catch {
+            logger.error("a due time is not written down", metadata: ["job": "\(job)", "reason": "\(error)"])
+        }
+        leases?.handled(due, of: job)
+    }
+}
+
+extension JobMachine.Status {
+    /// Whether a run that has just failed is tried again before anybody is told.
+    func isTriedAgain(by settings: JobSettings) -> Bool {
+        guard phase == .retrying || phase == .queued else { return false }
+        return settings.schedule == .always ? failures > 0 && failures < settings.retry.attempts : phase == .retrying
+    }
+}
+
+extension JobSettings {
+    /// What the job does, in a word.
+    public var kind: String {
+        switch work {
+        case .backup: "backup"
+        case .mirror: "mirror"
+        case .drill: "drill"
+        case .verify: "verify"
+        case .prune: "prune"
+        case .reconcile: "reconcile"
+        }
+    }
+}
+
+extension RunRecord {
+    /// Takes over what a run came to.
+    mutating func finish(_ result: RunResult, at time: Int64) {
+        finished = time
+        outcome = result.outcome
+        revision = result.revision
+        entries = result.entries
+        bytes = result.bytes
+        summary = result.summary
+        error = result.error
+    }
+}
+
+extension JobView.Totals {
+    mutating func add(_ result: RunResult) {
+        switch result.outcome {
+        case .succeeded: succeeded += 1
+        case .failed: failed += 1
+        case .stopped: stopped += 1
+        case .different: different += 1
+        case .running: break
+        }
+        entries += result.entries
+        bytes += result.bytes
+    }
+}

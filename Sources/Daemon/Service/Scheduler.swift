@@ -1,0 +1,167 @@
+import Foundation
+import KVModel
+public import Logging
+public import ServiceLifecycle
+
+/// Runs the jobs of a configuration by their schedules, until it is told to stop.
+///
+/// What runs when is decided by `JobMachine`, what a run does by `JobRunner`, which daemon a job runs on by `LeaseKeeper`;
+/// the scheduler carries out what they say, and writes down what came of it.
+public actor Scheduler: Service {
+    /// What a scheduler is made with beside the configuration.
+    public struct Options: Sendable {
+        /// The daemon's name among those that share its leases.
+        public var name: String
+        /// The program's version.
+        public var version: String
+        /// The program's variables.
+        public var environment: [String: String]
+        /// How often the status of buckets and archives is asked for.
+        public var watchInterval = Duration.seconds(15)
+
+        /// Options with the name of this machine.
+        public init(
+            version: String, environment: [String: String], name: String = ProcessInfo.processInfo.hostName
+        ) {
+            self.name = name
+            self.version = version
+            self.environment = environment
+        }
+    }
+
+    /// The clock is looked at so often at least: it may have been set, or the machine may have slept.
+    private static let longestSleep: Int64 = 1_000_000_000
+
+    let options: Options
+    let state: StateDatabase
+    let connections: ClusterConnections
+    let archives: ArchiveSlots
+    let runner: JobRunner
+    let notifier: Notifier
+    let logger: Logger
+    let started: Int64
+    var configuration: DaemonConfiguration
+    var machine: JobMachine
+    var running: [JobMachine.Run.ID: RunningRun] = [:]
+    /// What is known of each job's runs, as the state database has it.
+    var histories: [String: JobHistory] = [:]
+    var buckets: [BucketView] = []
+    var archiveViews: [ArchiveView] = []
+    var leases: LeaseSharing?
+    /// What other daemons say of jobs.
+    var memories: [String: JobMemory] = [:]
+    var samples: [String: [JobView.Sample]] = [:]
+    /// What came of runs since this daemon was started.
+    var totals: [String: JobView.Totals] = [:]
+
+    /// A scheduler of a configuration's jobs; opens the state database.
+    public init(_ configuration: DaemonConfiguration, options: Options, logger: Logger) throws(DaemonError) {
+        self.configuration = configuration
+        self.options = options
+        self.logger = logger
+        state = try StateDatabase.open(path: configuration.daemon.state)
+        connections = ClusterConnections(
+            configuration.clusters,
+            environment: options.environment,
+            version: options.version,
+            logger: logger
+        )
+        archives = ArchiveSlots(configuration.archives, logger: logger)
+        runner = JobRunner(
+            connections: connections,
+            archives: archives,
+            leases: configuration.daemon.leases,
+            logger: logger
+        )
+        notifier = Notifier(version: options.version, logger: logger)
+        let now = Self.now()
+        started = now
+        do {
+            for run in try state.closeUnfinished(at: now) {
+                logger.warning("a run was left unfinished", metadata: ["job": "\(run.job)", "run": "\(run.id)"])
+            }
+            var known: [String: JobMachine.History] = [:]
+            for job in configuration.jobs {
+                let remembered = try state.jobState(job.name)
+                known[job.name] = .init(lastDue: remembered.lastDue, isPaused: remembered.isPaused)
+                histories[job.name] = try JobHistory(of: job.name, in: state)
+            }
+            machine = JobMachine(
+                jobs: configuration.jobs.map { JobMachine.Job($0, in: configuration) },
+                limits: JobMachine.Limits(configuration),
+                usesLeases: configuration.daemon.leases != nil,
+                histories: known,
+                generator: SystemRandomNumberGenerator(),
+                at: now
+            )
+        } catch {
+            try state.close()
+            throw error
+        }
+    }
+
+    /// Runs jobs until a graceful shutdown or a cancellation; then all runs come to a checkpoint, within `stop-within`.
+    public func run() async throws {
+        let work = Task { try await self.keepRunning() }
+        let result = await withGracefulShutdownHandler {
+            await withTaskCancellationHandler {
+                await work.result
+            } onCancel: {
+                work.cancel()
+            }
+        } onGracefulShutdown: {
+            work.cancel()
+        }
+        // In a task of its own: this one may be cancelled, and what a stop waits for would end at once.
+        try await Task { try await self.stop() }.value
+        if case .failure(let error) = result, !(error is CancellationError) { throw error }
+    }
+
+    static func now() -> Int64 { Timestamp.wallClock().nanoseconds }
+
+    private func keepRunning() async throws {
+        logger.info("serving", metadata: ["daemon": "\(options.name)", "jobs": "\(configuration.jobs.count)"])
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await self.keepTime() }
+            group.addTask { try await self.takeSamples() }
+            group.addTask { try await self.watchStatus() }
+            if let settings = configuration.daemon.leases {
+                group.addTask { try await self.shareJobs(settings) }
+            }
+            defer { group.cancelAll() }
+            try await group.next()
+        }
+    }
+
+    private func keepTime() async throws {
+        while true {
+            try Task.checkCancellation()
+            perform(machine.advance(to: Self.now()))
+            let wait = (machine.waitUntil ?? .max).subtractingReportingOverflow(Self.now()).partialValue
+            try await Task.sleep(for: .nanoseconds(max(0, min(wait, Self.longestSleep))))
+        }
+    }
+
+    private func stop() async throws {
+        let limit = Duration.nanoseconds(configuration.daemon.stopWithin)
+        let deadline = ContinuousClock.now + limit
+        perform(machine.stop(at: Self.now()))
+        if !running.isEmpty {
+            logger.info("stopping at a checkpoint", metadata: ["runs": "\(running.count)"])
+        }
+        while !running.isEmpty, ContinuousClock.now < deadline {
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        for run in running.values {
+            logger.error(
+                "a run did not come to a checkpoint in time; its next run goes on from the last one",
+                metadata: ["job": "\(run.settings.name)", "within": "\(limit)"]
+            )
+        }
+        await leases?.end()
+        await notifier.close(within: max(.seconds(1), ContinuousClock.now.duration(to: deadline)))
+        await connections.close()
+        try state.close()
+        logger.info("stopped")
+    }
+}
