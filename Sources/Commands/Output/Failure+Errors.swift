@@ -151,7 +151,7 @@ extension Failure {
 
     private static func status(_ code: ArchiveError.Code) -> RunStatus {
         switch code {
-        case .locked: .busy
+        case .locked, .fencedOff: .busy
         case .encrypted, .notEncrypted, .wrongKey, .invalidKey: .usage
         case .exists: .exists
         case .notFound, .notAnArchive, .newerFormat, .corrupt, .full, .readOnly, .io, .noSuchIncarnation,
