@@ -46,6 +46,10 @@ private struct Verification {
             _ = try db.runs()
             return []
         }
+        attempt {
+            _ = try db.fences()
+            return []
+        }
         attempt { try Self.seals(db) }
         attempt {
             _ = try db.incarnations()
