@@ -1,7 +1,8 @@
-// Schedule holds what is decided by time alone: which points a retention policy keeps. It is pure: time is an argument,
-// a clock is never read, nothing is stored and nothing is waited for. Times are nanoseconds since 1970-01-01T00:00:00Z.
-// Days, weeks and months begin at midnight of the time zone that is given, weeks on Monday as ISO 8601 has them. It
-// knows nothing of archives or jobs, only of their points in time. Start with `RetentionPolicy`.
+// Schedule holds what is decided by time alone: when a job's times come, and which points a retention policy keeps. It is
+// pure: time is an argument, a clock is never read, nothing is written down and nothing is waited for. Times are
+// nanoseconds since 1970-01-01T00:00:00Z. Days, weeks and months begin at midnight of the time zone that is given, weeks
+// on Monday as ISO 8601 has them. It knows nothing of archives or jobs, only of points in time. Start with
+// `Recurrence` and `RetentionPolicy`.
 
 public import Foundation
 

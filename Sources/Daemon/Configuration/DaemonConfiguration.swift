@@ -14,6 +14,7 @@ public struct DaemonConfiguration: Sendable, Hashable {
     /// What the daemon itself is told.
     public var daemon: DaemonSettings
 
+    /// The parts; what is not named has its default.
     public init(
         path: String,
         clusters: [String: ClusterSettings] = [:],
@@ -33,18 +34,27 @@ public struct DaemonConfiguration: Sendable, Hashable {
 public struct ClusterSettings: Sendable, Hashable {
     /// A context of the `nats` CLI; what else is said here is laid over it.
     public var context: String?
+    /// The addresses of its servers, without credentials.
     public var servers: [String] = []
+    /// The user's name.
     public var user: String?
+    /// The user's password.
     public var password: Secret?
+    /// A token, in place of a user.
     public var token: Secret?
     /// The path of a credentials file.
     public var credentials: String?
     /// The path of a file with an NKey seed.
     public var nkey: String?
+    /// How to encrypt.
     public var tls = TLS()
+    /// The JetStream domain.
     public var domain: String?
+    /// What the subjects of the JetStream API begin with.
     public var apiPrefix: String?
+    /// What reply subjects begin with.
     public var inboxPrefix: String?
+    /// A SOCKS5 proxy.
     public var socksProxy: String?
     /// How long a connection or a request may take, in nanoseconds.
     public var timeout: Int64?
@@ -53,26 +63,35 @@ public struct ClusterSettings: Sendable, Hashable {
     /// How many bytes a second all runs together may move from or to it; nil for no limit.
     public var bytesPerSecond: UInt64?
 
+    /// How to encrypt; all paths are of files in PEM.
     public struct TLS: Sendable, Hashable {
+        /// The authorities to trust.
         public var ca: String?
+        /// The certificate to show.
         public var certificate: String?
+        /// The certificate's key.
         public var key: String?
+        /// Whether TLS begins before the server's greeting.
         public var first = false
 
+        /// The defaults.
         public init() {}
     }
 
+    /// The defaults.
     public init() {}
 }
 
 /// Where an archive is.
 public struct ArchiveSettings: Sendable, Hashable {
+    /// The path of its file.
     public var path: String
     /// The path of the file with its key; nil if it is not encrypted.
     public var keyFile: String?
     /// Its passphrase, in place of a key file.
     public var passphrase: Secret?
 
+    /// The parts; what is not named has its default.
     public init(path: String) {
         self.path = path
     }
@@ -91,12 +110,15 @@ public struct DaemonSettings: Sendable, Hashable {
     /// For how long a stop waits for checkpoints, in nanoseconds.
     public var stopWithin: Int64 = 10_000_000_000
 
+    /// The defaults.
     public init() {}
 }
 
 /// The address of the HTTP face.
 public struct HTTPSettings: Sendable, Hashable {
+    /// The address to listen on.
     public var host = "127.0.0.1"
+    /// The port to listen on.
     public var port = 8422
     /// What a request from elsewhere must bear.
     public var token: Secret?
@@ -105,16 +127,20 @@ public struct HTTPSettings: Sendable, Hashable {
     /// The path of its key, in PEM.
     public var key: String?
 
+    /// The defaults.
     public init() {}
 }
 
 /// The bucket that daemons share their leases in.
 public struct LeaseSettings: Sendable, Hashable {
+    /// The cluster's name in the file.
     public var cluster: String
+    /// The bucket's name.
     public var bucket = "cistern-leases"
     /// How long a lease lives that is not renewed, in nanoseconds.
     public var duration: Int64 = 15_000_000_000
 
+    /// The parts; what is not named has its default.
     public init(cluster: String) {
         self.cluster = cluster
     }
@@ -125,11 +151,15 @@ public struct Secret: Sendable, Hashable, CustomStringConvertible, CustomDebugSt
     /// The text itself.
     public var value: String
 
+    /// A secret of this text.
     public init(_ value: String) {
         self.value = value
     }
 
+    /// Shows nothing.
     public var description: String { "(secret)" }
+    /// Shows nothing.
     public var debugDescription: String { "(secret)" }
+    /// Shows nothing to `dump` either.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
