@@ -35,7 +35,10 @@ extension Bucket {
         var deadline = ContinuousClock.now + patience
         while revision < last {
             do {
-                if isCaughtUp, try await isEnd(patterns, after: revision, through: last) { return }
+                // What has arrived is read first: the answer comes behind it, and not at all while the reader is full.
+                if isCaughtUp, await !watch.hasQueued, try await isEnd(patterns, after: revision, through: last) {
+                    return
+                }
             } catch  where error.isTransient && ContinuousClock.now < deadline {
                 // A server that was just given much answers late; a cluster may be without a leader.
             }
