@@ -70,7 +70,13 @@ struct Cistern: AsyncParsableCommand {
                     TagCommand.self, PruneCommand.self, CompactCommand.self, RepairCommand.self, UnlockCommand.self,
                 ]
             ),
-            CommandGroup(name: "Jobs", subcommands: [CheckConfigCommand.self]),
+            CommandGroup(
+                name: "Jobs",
+                subcommands: [
+                    ServeCommand.self, RunCommand.self, JobsCommand.self, RunsCommand.self, StatusCommand.self,
+                    CheckConfigCommand.self,
+                ]
+            ),
             CommandGroup(name: "Encryption", subcommands: [KeygenCommand.self, RekeyCommand.self]),
             CommandGroup(name: "In and out", subcommands: [ExportCommand.self, ImportCommand.self]),
             CommandGroup(name: "The buckets themselves", subcommands: [BucketCommand.self]),

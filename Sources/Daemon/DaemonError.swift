@@ -18,6 +18,8 @@ public struct DaemonError: Error, Sendable, Hashable {
         case leases
         /// The HTTP face cannot be started, or somebody else's does not answer.
         case http
+        /// No daemon answers.
+        case unreachable
         /// Nobody could be told of a run.
         case notification
         /// It was stopped before it was done.

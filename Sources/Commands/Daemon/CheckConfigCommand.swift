@@ -64,7 +64,7 @@ struct CheckConfigCommand: CisternCommand {
     private static func table(_ jobs: [JobSettings], now: Timestamp) -> Table {
         var table = Table([.text("Job"), .text("Work"), .text("Schedule"), .text("Next run")])
         for job in jobs {
-            table.add([job.name, JobText.work(job.work), "\(job.schedule)", JobText.nextRun(job.schedule, after: now)])
+            table.add([job.name, job.summary, "\(job.schedule)", JobText.nextRun(job.schedule, after: now)])
         }
         return table
     }

@@ -9,6 +9,8 @@ struct OutputOptions: ParsableArguments, Sendable {
         var isQuiet = false
         var colors = ColorMode.auto
         var logLevel = Logger.Level.warning
+        /// Whether somebody has said what is logged.
+        var isLogLevelGiven = false
         var logFormat = LogFormat.text
     }
 
@@ -37,6 +39,7 @@ struct OutputOptions: ParsableArguments, Sendable {
             isQuiet: isQuiet,
             colors: colors,
             logLevel: logLevel?.level ?? (trace ? .trace : .warning),
+            isLogLevelGiven: logLevel != nil || trace,
             logFormat: logFormat
         )
     }

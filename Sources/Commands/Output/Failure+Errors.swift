@@ -85,7 +85,8 @@ extension Failure {
         // Whoever closes our output has what it wanted: `cistern keys FILE | head`.
         case .outputClosed: .done
         case .outputExists: .exists
-        case .outputFailed, .inputFailed, .keyNotFound, .nothingMatches, .declined: .failed
+        case .outputFailed, .inputFailed, .keyNotFound, .nothingMatches, .declined, .jobFailed:
+            .failed
         }
     }
 
@@ -176,6 +177,7 @@ extension Failure {
         switch code {
         case .configuration, .unknownJob: .usage
         case .leaseHeldByOther, .stateLocked: .busy
+        case .unreachable: .unreachable
         case .leaseLost, .leases, .state, .http, .notification: .failed
         case .stopped: .interrupted
         }

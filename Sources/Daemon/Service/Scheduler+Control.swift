@@ -20,18 +20,18 @@ extension Scheduler: DaemonControl {
 
     /// Runs, newest first.
     public func runs(of job: String?, before: Int64?, limit: Int) async throws -> [RunRecord] {
-        if let job { _ = try known(job) }
+        if let job { _ = try configuration.job(job) }
         return try state.runs(job: job, before: before, limit: limit)
     }
 
     /// Begins a run as soon as there is room for it.
     public func runNow(_ job: String) async throws {
-        let name = try known(job).name
+        let name = try configuration.job(job).name
         let (reply, actions) = machine.request(name, at: Self.now())
         perform(actions)
         switch reply {
         case .accepted, .waiting, .running: return
-        case .unknownJob: _ = try known(job)
+        case .unknownJob: throw configuration.unknownJob(job)
         case .stopping: throw DaemonError(.stopped, text: "the daemon is stopping", hint: "ask when it runs again")
         case .noLease:
             let holder = leases?.keeper.holders()[name]?.daemon
@@ -62,21 +62,10 @@ extension Scheduler: DaemonControl {
     }
 
     private func setPaused(_ isPaused: Bool, _ job: String) async throws {
-        let name = try known(job).name
+        let name = try configuration.job(job).name
         try state.setPaused(isPaused, job: name)
         perform(isPaused ? machine.pause(name, at: Self.now()) : machine.resume(name, at: Self.now()))
         try await leases?.setPaused(isPaused, name)
-    }
-
-    private func known(_ job: String) throws(DaemonError) -> JobSettings {
-        if let settings = configuration.jobs.first(where: { $0.name == job }) { return settings }
-        let names = configuration.jobs.map(\.name)
-        throw DaemonError(
-            .unknownJob,
-            text: "there is no job \"\(job)\"",
-            hint: Spelling.nearest(to: job, in: names).map { "did you mean \($0)?" }
-                ?? (names.isEmpty ? "the configuration has no jobs" : "there are \(names.joined(separator: ", "))")
-        )
     }
 
     private func jobView(_ settings: JobSettings, holder: String?) -> JobView {

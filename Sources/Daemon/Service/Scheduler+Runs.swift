@@ -69,7 +69,35 @@ extension Scheduler {
         totals[entry.run.job, default: JobView.Totals()].add(told)
         log(record)
         perform(machine.runEnded(entry.run.id, told, at: now))
+        let isTriedAgain = machine.status(entry.run.job)?.isTriedAgain(by: entry.settings) == true
+        if !isTriedAgain || told.outcome == .stopped {
+            for waiter in waiters.removeValue(forKey: entry.run.job) ?? [] { waiter.resume(returning: record) }
+        }
         await tell(record, entry.settings)
+    }
+
+    /// Runs a job as soon as there is room for it, and answers what came of it after all its tries.
+    ///
+    /// Throws `.leaseHeldByOther` if another daemon has the job, or none has for two durations of a lease.
+    public func runOnce(_ job: String) async throws -> RunRecord {
+        let patience = Duration.nanoseconds((configuration.daemon.leases?.duration ?? 0) * 2)
+        let deadline = ContinuousClock.now + patience
+        while true {
+            do {
+                try await runNow(job)
+                break
+            } catch let error as DaemonError where error.code == .leaseHeldByOther {
+                let isTaken = leases.map { $0.keeper.holders()[job] != nil } ?? false
+                guard !isTaken, ContinuousClock.now < deadline else { throw error }
+            }
+            try await Task.sleep(for: .milliseconds(100))
+        }
+        return try await withCheckedThrowingContinuation { waiters[job, default: []].append($0) }
+    }
+
+    /// How far the run of a job is that goes on here.
+    public func progress(of job: String) -> RunProgress? {
+        running.values.first { $0.run.job == job }?.progress
     }
 
     private func write(_ result: RunResult, of entry: RunningRun, at now: Int64) {
@@ -129,20 +157,6 @@ extension JobMachine.Status {
     func isTriedAgain(by settings: JobSettings) -> Bool {
         guard phase == .retrying || phase == .queued else { return false }
         return settings.schedule == .always ? failures > 0 && failures < settings.retry.attempts : phase == .retrying
-    }
-}
-
-extension JobSettings {
-    /// What the job does, in a word.
-    public var kind: String {
-        switch work {
-        case .backup: "backup"
-        case .mirror: "mirror"
-        case .drill: "drill"
-        case .verify: "verify"
-        case .prune: "prune"
-        case .reconcile: "reconcile"
-        }
     }
 }
 

@@ -51,6 +51,8 @@ public actor Scheduler: Service {
     /// What other daemons say of jobs.
     var memories: [String: JobMemory] = [:]
     var samples: [String: [JobView.Sample]] = [:]
+    /// Who waits for what comes of the next run of a job.
+    var waiters: [String: [CheckedContinuation<RunRecord, any Error>]] = [:]
     /// What came of runs since this daemon was started.
     var totals: [String: JobView.Totals] = [:]
 
@@ -158,6 +160,8 @@ public actor Scheduler: Service {
                 metadata: ["job": "\(run.settings.name)", "within": "\(limit)"]
             )
         }
+        for waiter in waiters.values.flatMap(\.self) { waiter.resume(throwing: CancellationError()) }
+        waiters = [:]
         await leases?.end()
         await notifier.close(within: max(.seconds(1), ContinuousClock.now.duration(to: deadline)))
         await connections.close()

@@ -30,7 +30,7 @@ struct ConfigurationDocument: Encodable {
         init(_ job: JobSettings, now: Timestamp) {
             name = job.name
             line = job.line
-            kind = JobText.kind(job.work)
+            kind = job.kind
             schedule = "\(job.schedule)"
             nextRun = job.schedule.next(after: now.nanoseconds).map { Timestamp(nanoseconds: $0).description }
         }

@@ -1,41 +1,41 @@
-import KVModel
+public import KVModel
 
 /// A job in the API.
-struct JobDocument: Encodable {
-    struct Progress: Encodable {
-        var activity: String
-        var entries: UInt64
-        var bytes: UInt64
-        var lagEntries: UInt64?
-        var lagSeconds: Double?
-        var interruptions: Int
+public struct JobDocument: Codable, Sendable {
+    public struct Progress: Codable, Sendable {
+        public var activity: String
+        public var entries: UInt64
+        public var bytes: UInt64
+        public var lagEntries: UInt64?
+        public var lagSeconds: Double?
+        public var interruptions: Int
     }
 
-    struct Sample: Encodable {
-        var time: String
-        var lagEntries: UInt64?
-        var lagSeconds: Double?
-        var entriesPerSecond: Double
-        var bytesPerSecond: Double
+    public struct Sample: Codable, Sendable {
+        public var time: String
+        public var lagEntries: UInt64?
+        public var lagSeconds: Double?
+        public var entriesPerSecond: Double
+        public var bytesPerSecond: Double
     }
 
-    var job: String
-    var kind: String
-    var summary: String
-    var schedule: String
-    var state: String
-    var paused: Bool
-    var nextRun: String?
-    var holder: String?
-    var lastRun: RunDocument?
-    var lastSuccess: String?
-    var consecutiveFailures: Int
-    var runningSince: String?
-    var progress: Progress?
-    var samples: [Sample]
-    var totals: JobView.Totals
+    public var job: String
+    public var kind: String
+    public var summary: String
+    public var schedule: String
+    public var state: String
+    public var paused: Bool
+    public var nextRun: String?
+    public var holder: String?
+    public var lastRun: RunDocument?
+    public var lastSuccess: String?
+    public var consecutiveFailures: Int
+    public var runningSince: String?
+    public var progress: Progress?
+    public var samples: [Sample]
+    public var totals: JobView.Totals
 
-    init(_ view: JobView) {
+    public init(_ view: JobView) {
         job = view.name
         kind = view.kind
         summary = view.summary
@@ -72,30 +72,30 @@ struct JobDocument: Encodable {
 }
 
 /// `GET /api/v1/jobs`.
-struct JobListDocument: Encodable {
-    var jobs: [JobDocument]
+public struct JobListDocument: Codable, Sendable {
+    public var jobs: [JobDocument]
 }
 
 /// A run in the API.
-struct RunDocument: Encodable {
-    var id: Int64
-    var job: String
-    var kind: String
-    var cause: String
-    var attempt: Int
-    var due: String?
-    var started: String
-    var finished: String?
-    var durationSeconds: Double?
-    var outcome: String
-    var revision: Revision?
-    var entries: UInt64
-    var bytes: UInt64
-    var summary: String
-    var error: String?
-    var daemon: String
+public struct RunDocument: Codable, Sendable {
+    public var id: Int64
+    public var job: String
+    public var kind: String
+    public var cause: String
+    public var attempt: Int
+    public var due: String?
+    public var started: String
+    public var finished: String?
+    public var durationSeconds: Double?
+    public var outcome: String
+    public var revision: Revision?
+    public var entries: UInt64
+    public var bytes: UInt64
+    public var summary: String
+    public var error: String?
+    public var daemon: String
 
-    init(_ run: RunRecord) {
+    public init(_ run: RunRecord) {
         id = run.id
         job = run.job
         kind = run.kind
@@ -116,9 +116,9 @@ struct RunDocument: Encodable {
 }
 
 /// `GET /api/v1/runs`: `next` is what `before` must say to go on; absent at the end.
-struct RunListDocument: Encodable {
-    var runs: [RunDocument]
-    var next: Int64?
+public struct RunListDocument: Codable, Sendable {
+    public var runs: [RunDocument]
+    public var next: Int64?
 }
 
 extension RunRecord {

@@ -1,38 +1,38 @@
-import KVModel
+public import KVModel
 
 /// The answer to `GET /api/v1/status`.
 ///
 /// Members of the API's documents get names in snake case; fields are added, never changed.
-struct StatusDocument: Encodable {
-    struct Counts: Encodable {
-        var jobs: Int
-        var failing: Int
-        var running: Int
-        var waiting: Int
-        var elsewhere: Int
-        var ok: Int
-        var neverRan: Int
-        var paused: Int
+public struct StatusDocument: Codable, Sendable {
+    public struct Counts: Codable, Sendable {
+        public var jobs: Int
+        public var failing: Int
+        public var running: Int
+        public var waiting: Int
+        public var elsewhere: Int
+        public var ok: Int
+        public var neverRan: Int
+        public var paused: Int
     }
 
-    struct Daemon: Encodable {
-        var name: String
-        var isSelf: Bool
-        var seen: String?
-        var jobs: [String]
+    public struct Daemon: Codable, Sendable {
+        public var name: String
+        public var isSelf: Bool
+        public var seen: String?
+        public var jobs: [String]
     }
 
-    var daemon: String
-    var version: String
-    var started: String
-    var now: String
-    var counts: Counts
-    var jobs: [JobDocument]
-    var buckets: [BucketStatusDocument]
-    var archives: [ArchiveStatusDocument]
-    var daemons: [Daemon]
+    public var daemon: String
+    public var version: String
+    public var started: String
+    public var now: String
+    public var counts: Counts
+    public var jobs: [JobDocument]
+    public var buckets: [BucketStatusDocument]
+    public var archives: [ArchiveStatusDocument]
+    public var daemons: [Daemon]
 
-    init(_ view: DaemonView) {
+    public init(_ view: DaemonView) {
         daemon = view.name
         version = view.version
         started = TimeText.rfc3339(view.started)
@@ -57,22 +57,22 @@ struct StatusDocument: Encodable {
 }
 
 /// A live bucket in the API.
-struct BucketStatusDocument: Encodable {
-    var cluster: String
-    var bucket: String
-    var seen: String?
-    var error: String?
-    var values: UInt64
-    var bytes: UInt64
-    var history: Int64
-    var ttlSeconds: Double
-    var replicas: Int64
-    var storage: String
-    var compression: Bool
-    var maxBytes: Int64
-    var lastRevision: Revision
+public struct BucketStatusDocument: Codable, Sendable {
+    public var cluster: String
+    public var bucket: String
+    public var seen: String?
+    public var error: String?
+    public var values: UInt64
+    public var bytes: UInt64
+    public var history: Int64
+    public var ttlSeconds: Double
+    public var replicas: Int64
+    public var storage: String
+    public var compression: Bool
+    public var maxBytes: Int64
+    public var lastRevision: Revision
 
-    init(_ view: BucketView) {
+    public init(_ view: BucketView) {
         cluster = view.cluster
         bucket = view.name
         seen = view.seen.map(TimeText.rfc3339)
@@ -90,21 +90,21 @@ struct BucketStatusDocument: Encodable {
 }
 
 /// An archive in the API.
-struct ArchiveStatusDocument: Encodable {
-    struct Content: Encodable {
-        var cluster: String
-        var bucket: String
-        var consistentRevision: Revision?
-        var consistentTime: String?
+public struct ArchiveStatusDocument: Codable, Sendable {
+    public struct Content: Codable, Sendable {
+        public var cluster: String
+        public var bucket: String
+        public var consistentRevision: Revision?
+        public var consistentTime: String?
     }
 
-    var archive: String
-    var path: String
-    var bytes: UInt64
-    var buckets: [Content]
-    var error: String?
+    public var archive: String
+    public var path: String
+    public var bytes: UInt64
+    public var buckets: [Content]
+    public var error: String?
 
-    init(_ view: ArchiveView) {
+    public init(_ view: ArchiveView) {
         archive = view.name
         path = view.path
         bytes = view.bytes

@@ -27,8 +27,8 @@ struct FaceError: Error, Sendable {
         case .leaseHeldByOther: self.init(.conflict, "held_by_other", error.text, error.hint)
         case .leaseLost: self.init(.conflict, "lease_lost", error.text, error.hint)
         case .stopped: self.init(.serviceUnavailable, "stopping", error.text, error.hint)
-        case .state: self.init(.serviceUnavailable, "state_unavailable", error.text, error.hint)
-        case .configuration, .http, .notification:
+        case .state, .stateLocked: self.init(.serviceUnavailable, "state_unavailable", error.text, error.hint)
+        case .configuration, .http, .notification, .leases, .unreachable:
             self.init(.internalServerError, "internal", error.text, error.hint)
         }
     }
