@@ -34,11 +34,38 @@ public enum Recurrence: Sendable, Hashable {
             return expression.next(after: time, in: timeZone)
         case .every(let interval):
             guard interval > 0 else { return nil }
-            let (next, overflow) = (time.dividedDown(by: interval) + 1).multipliedReportingOverflow(by: interval)
+            let (next, overflow) = time.addingReportingOverflow(interval - Self.remainder(time, interval))
             return overflow ? nil : next
         case .always, .manual:
             return nil
         }
+    }
+
+    /// The latest time that is not after a moment and not before another; nil if none comes between them.
+    public func latest(until time: Int64, notBefore earliest: Int64) -> Int64? {
+        if case .every(let interval) = self, interval > 0 {
+            let (latest, overflow) = time.subtractingReportingOverflow(Self.remainder(time, interval))
+            return overflow || latest < earliest ? nil : latest
+        }
+        guard earliest > .min else { return nil }
+        // Looks back further and further: to go through all times from the earliest on could take long.
+        var span: Int64 = 60_000_000_000
+        while true {
+            let (back, overflow) = time.subtractingReportingOverflow(span)
+            let start = overflow || span > .max / 4 ? earliest - 1 : max(back, earliest - 1)
+            if var latest = next(after: start), latest <= time {
+                while let next = next(after: latest), next <= time { latest = next }
+                return latest
+            }
+            guard start > earliest - 1 else { return nil }
+            span *= 2
+        }
+    }
+
+    /// How long ago the last multiple of an interval was.
+    private static func remainder(_ time: Int64, _ interval: Int64) -> Int64 {
+        let remainder = time % interval
+        return remainder < 0 ? remainder + interval : remainder
     }
 
     private static let units: [(suffix: Substring, nanoseconds: Int64)] = [

@@ -139,6 +139,35 @@ private let refusals = [
         #expect(quarter.next(after: 0) == 900_000_000_000)
         #expect(quarter.next(after: .max) == nil)
         #expect(Recurrence.every(0).next(after: 5) == nil)
+        #expect(Recurrence.every(1).next(after: .max) == nil)
+        #expect(Recurrence.every(.max).next(after: .min) == -.max)
+    }
+
+    @Test("The latest time of a span is the one that none follows in it")
+    func latest() throws {
+        let berlin = try #require(TimeZone(identifier: "Europe/Berlin"))
+        let begin = try moment("2020-01-01T00:00:00Z")
+        var generator = SeededGenerator(seed: 3)
+        for text in ["* * 3 * * *", "*/5 * * * *", "30 2 * * *", "0 0 29 2 *", "0 4 L * fri", "@every 7s", "@every 9d"]
+        {
+            let recurrence = try Recurrence(parsing: text, in: berlin)
+            for _ in 0..<50 {
+                let until = begin + Int64.random(in: 0...200_000_000, using: &generator) * 1_000_000_000
+                let first = recurrence.next(after: begin - 1)
+                guard let latest = recurrence.latest(until: until, notBefore: begin) else {
+                    #expect(first.map { $0 > until } ?? true)
+                    continue
+                }
+                #expect(latest <= until && latest >= begin)
+                #expect(recurrence.next(after: latest - 1) == latest)
+                #expect(recurrence.next(after: latest).map { $0 > until } ?? true, "\(text) until \(until)")
+            }
+        }
+        #expect(Recurrence.every(60).latest(until: 120, notBefore: 120) == 120)
+        #expect(Recurrence.every(60).latest(until: 179, notBefore: 121) == nil)
+        #expect(Recurrence.every(.max).latest(until: .min, notBefore: .min) == nil)
+        #expect(Recurrence.manual.latest(until: 100, notBefore: 0) == nil)
+        #expect(try Recurrence(parsing: "@yearly", in: .gmt).latest(until: .max, notBefore: .min + 1) != nil)
     }
 
     @Test("A cron expression is reckoned in its zone; what runs always or when asked has no times")
