@@ -78,7 +78,7 @@ extension DaemonView {
             }
         )
         perJob(&text, "lag_entries", .gauge, "Entries that wait to be moved, of a job that runs all the time.") {
-            $0.progress?.lagEntries.map(Double.init)
+            $0.progress?.lagEntries.map { Double($0) }
         }
         perJob(&text, "lag_seconds", .gauge, "How old the newest entry is that was not moved yet.") {
             $0.progress?.lagTime.map(TimeText.seconds)
@@ -130,7 +130,7 @@ extension DaemonView {
             "cistern_archive_consistent_revision",
             .gauge,
             "The newest revision at which the archive holds the bucket exactly as it was.",
-            perContent { $0.consistentRevision.map(Double.init) }
+            perContent { $0.consistentRevision.map { Double($0) } }
         )
         text.add(
             "cistern_archive_consistent_timestamp_seconds",

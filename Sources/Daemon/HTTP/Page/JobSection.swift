@@ -87,7 +87,8 @@ struct JobSection {
         let next: HTML =
             if job.isPaused { "<b>paused</b>" } else { job.nextRun.map { PageText.time($0, now: now) } ?? "<b>–</b>" }
         let success: HTML = job.lastSuccess.map { PageText.time($0, now: now) } ?? "<b>never</b>"
-        let holder: HTML? = job.holder.map { "<div><dt>Daemon</dt><dd><b>\($0)</b></dd></div>" }
+        // On the status page the sign of a job says it where it is another daemon.
+        let holder: HTML? = (isAlone ? job.holder : nil).map { "<div><dt>Daemon</dt><dd><b>\($0)</b></dd></div>" }
         return """
             <div><dt>Last run</dt><dd>\(last)</dd></div>
             <div><dt>Next run</dt><dd>\(next)</dd></div>
@@ -111,7 +112,7 @@ struct JobSection {
             name: "Lag",
             newest: Self.entries(samples.last?.lagEntries),
             text: { PageText.count(Int64($0)) },
-            points: samples.map { .init(time: $0.time, value: $0.lagEntries.map(Double.init)) }
+            points: samples.map { .init(time: $0.time, value: $0.lagEntries.map { Double($0) }) }
         )
         let throughput = Chart(
             name: "Throughput",

@@ -93,7 +93,7 @@ enum PageStyle {
         margin-right: 8px; animation: pulse 1.6s ease-in-out infinite; }
         @keyframes pulse { 50% { opacity: .25; } }
         @media (prefers-reduced-motion: reduce) { .pulse { animation: none; } }
-        .facts { display: grid; gap: 8px 20px; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); }
+        .facts { display: grid; gap: 8px 16px; grid-template-columns: repeat(auto-fit, minmax(145px, 1fr)); }
         dt { color: var(--muted); font-size: 12.5px; } .facts .at { display: block; font-size: 12.5px; }
         .outcome { white-space: nowrap; font-weight: 600; } .outcome.succeeded { color: var(--green); }
         .outcome.failed { color: var(--red); } .outcome.running { color: var(--accent); }
@@ -124,6 +124,7 @@ enum PageStyle {
         th { text-align: left; font-weight: 550; color: var(--muted); font-size: 12.5px; white-space: nowrap; }
         th, td { padding: 6px 10px; border-bottom: 1px solid var(--line); vertical-align: top; }
         tbody tr:last-child td { border-bottom: 0; } td { font-variant-numeric: tabular-nums; }
+        td, th { overflow-wrap: break-word; } td code { overflow-wrap: anywhere; }
         td time .at { display: block; font-size: 12.5px; } .plain { list-style: none; }
         .job table { border: 0; } .job th, .job td { padding: 4px 10px 4px 0; }
         @media (max-width: 760px) {
@@ -131,7 +132,7 @@ enum PageStyle {
         thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
         tr { display: grid; grid-template-columns: 1fr 1fr; gap: 4px 16px; padding: 10px 14px; \
         border-bottom: 1px solid var(--line); } tbody tr:last-child { border-bottom: 0; }
-        td, .job td { padding: 0; border: 0; } td.wide { grid-column: 1 / -1; }
+        td, .job td { padding: 0; border: 0; overflow-wrap: anywhere; } td.wide { grid-column: 1 / -1; }
         td:not(:first-child)::before { content: attr(data-label); display: block; color: var(--muted); font-size: 12.5px; }
         .job tr { padding: 10px 0; }
         }

@@ -11,7 +11,7 @@ struct FaceLimits: Sendable {
     /// How long what is sent may wait for the other end.
     var send = TimeAmount.seconds(15)
     /// How long a connection may outlive a stop.
-    var stop = TimeAmount.milliseconds(500)
+    var stop = TimeAmount.milliseconds(300)
     /// The largest head of a request, in bytes.
     var head = 16 * 1024
     /// The largest body of a request, in bytes.

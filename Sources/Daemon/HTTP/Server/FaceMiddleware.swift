@@ -120,6 +120,8 @@ struct BodyMiddleware: RouterMiddleware {
             _ = try await request.collectBody(upTo: limits.body)
         } catch is NIOTooManyBytesError {
             return try refusal(closing: channel)
+        } catch {
+            throw FaceError(.badRequest, "body_incomplete", "the request's body did not come to its end")
         }
         deadline.cancel()
         return try await next(request, context)
