@@ -34,12 +34,22 @@ extension ArchiveWriter {
         shouldStop: () -> Bool = { false },
         progress: ((CompactionProgress) -> Void)? = nil
     ) throws -> PruneReport {
-        guard !policy.isEmpty else { throw ArchiveError(.invalid("a prune that is to keep nothing"), path: path) }
-        var report = try write { db in
-            let incarnations = try db.incarnations().filter { bucket == nil || $0.bucket == bucket }
-            return try db.prune(policy, timeZone: timeZone, of: incarnations, writes: true)
-        }
+        var report = try mark(policy, timeZone: timeZone) { bucket == nil || $0.bucket == bucket }
         report.compaction = try compact(limits: limits, shouldStop: shouldStop, progress: progress)
         return report
+    }
+
+    /// The first step of a prune alone, of some incarnations: what goes counts for nothing from now on.
+    ///
+    /// The file keeps its size until the next compaction.
+    public func mark(
+        _ policy: RetentionPolicy,
+        timeZone: TimeZone = .gmt,
+        of isMeant: (Incarnation) -> Bool
+    ) throws -> PruneReport {
+        guard !policy.isEmpty else { throw ArchiveError(.invalid("a prune that is to keep nothing"), path: path) }
+        return try write { db in
+            try db.prune(policy, timeZone: timeZone, of: try db.incarnations().filter(isMeant), writes: true)
+        }
     }
 }
