@@ -6,7 +6,7 @@ import KVModel
 // against each other. What to do is decided first, by pure values (`CapturePlan`, `RestorePlan`), and then done. It
 // prints nothing, asks nobody, and never overwrites or deletes what it was not told to by name. Start with `Capture`.
 
-/// Why a capture, a restore or a comparison did not come to its end.
+/// Why a capture, a restore, a mirror or a comparison did not come to its end.
 public struct ReplicationError: Error, Sendable {
     /// What went wrong, for code that decides by it.
     public enum Code: Sendable, Hashable {
@@ -38,6 +38,14 @@ public struct ReplicationError: Error, Sendable {
         case unsupported
         /// What was written does not equal what the archive holds.
         case notEqual
+        /// A mirror's source was deleted, and not created again.
+        case sourceGone
+        /// Another run of the same mirror has begun, or holds a newer lease.
+        case claimedByOther
+        /// A mirror in the opposite direction writes keys that this one reads, or reads keys that it writes.
+        case mirrorsOverlap
+        /// An entry cannot get the revision in the target that it has in the source.
+        case revisionsDiffer
     }
 
     /// What went wrong.

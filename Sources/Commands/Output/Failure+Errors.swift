@@ -157,10 +157,10 @@ extension Failure {
         switch code {
         case .targetExists, .targetChanged: .exists
         case .notEqual: .different
-        case .targetBusy: .busy
-        case .keysCollide, .otherKeys, .sameBucket: .usage
+        case .targetBusy, .claimedByOther: .busy
+        case .keysCollide, .otherKeys, .sameBucket, .mirrorsOverlap: .usage
         case .sourceRegressed, .sourceDiverged, .sourceRecreated, .leftClosed, .targetRefuses, .nothingToRestore,
-            .unsupported:
+            .unsupported, .sourceGone, .revisionsDiffer:
             .failed
         }
     }
