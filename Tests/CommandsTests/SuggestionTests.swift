@@ -16,13 +16,4 @@ struct SuggestionTests {
     func hints(line: String, hint: String?) {
         #expect(Suggestion.hint(for: line.split(separator: " ").map { String($0) }) == hint)
     }
-
-    @Test(
-        "The distance of words counts letters",
-        arguments: [("", "", 0), ("a", "", 1), ("backup", "bakup", 1), ("ls", "sl", 1), ("kitten", "sitting", 3)]
-    )
-    func distance(left: String, right: String, distance: Int) {
-        #expect(Suggestion.distance(left, right) == distance)
-        #expect(Suggestion.distance(right, left) == distance)
-    }
 }

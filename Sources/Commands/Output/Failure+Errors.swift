@@ -1,5 +1,6 @@
 import Archive
 import ArgumentParser
+import Daemon
 import JetStream
 import KVModel
 import KeyValue
@@ -20,6 +21,7 @@ extension Failure {
         case let error as KeyValueError: self.init(error)
         case let error as ArchiveError: self.init(error)
         case let error as ReplicationError: self.init(error)
+        case let error as DaemonError: self.init(error)
         case let error as ValidationError: self.init(message: error.message, status: .usage)
         case is CancellationError:
             self.init(message: "stopped", hint: "run it again to go on", status: .interrupted)
@@ -67,6 +69,11 @@ extension Failure {
 
     private init(_ error: ReplicationError) {
         self.init(message: "bucket \(error.bucket): \(error.text)", hint: error.hint, status: Self.status(error.code))
+    }
+
+    private init(_ error: DaemonError) {
+        self.init(message: error.text, hint: error.hint, status: Self.status(error.code))
+        isStop = error.code == .stopped
     }
 }
 
@@ -162,6 +169,15 @@ extension Failure {
         case .sourceRegressed, .sourceDiverged, .sourceRecreated, .leftClosed, .targetRefuses, .nothingToRestore,
             .unsupported, .sourceGone, .revisionsDiffer:
             .failed
+        }
+    }
+
+    private static func status(_ code: DaemonError.Code) -> RunStatus {
+        switch code {
+        case .configuration, .unknownJob: .usage
+        case .leaseHeldByOther: .busy
+        case .leaseLost, .state, .http, .run, .notification: .failed
+        case .stopped: .interrupted
         }
     }
 }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import KVModel
 
 /// What somebody may have meant who mistyped a command, or put options before it.
 enum Suggestion {
@@ -20,7 +21,7 @@ enum Suggestion {
             }
             if path.count == 1, argument == "help" { return nil }
             let known = subcommands.flatMap { names($0) }
-            return closest(to: argument, among: known)
+            return Spelling.closest(to: argument, among: known)
                 .map { "did you mean `\((path + [$0]).joined(separator: " "))`?" }
         }
         return nil
@@ -28,35 +29,5 @@ enum Suggestion {
 
     private static func names(_ command: any ParsableCommand.Type) -> [String] {
         [command.configuration.commandName ?? ""] + command.configuration.aliases
-    }
-
-    /// The word that is most like another, if one is like it at all.
-    static func closest(to word: String, among known: [String]) -> String? {
-        let ranked = known.map { (name: $0, distance: distance(word, $0)) }
-        guard let best = ranked.min(by: { $0.distance < $1.distance }),
-            best.distance <= max(1, min(word.count, best.name.count) / 3)
-        else { return nil }
-        return best.name
-    }
-
-    /// How many letters must be added, dropped, replaced or swapped with their neighbour to get from one word to the
-    /// other.
-    static func distance(_ left: String, _ right: String) -> Int {
-        let (left, right) = (Array(left), Array(right))
-        var before: [Int] = []
-        var above = Array(0...right.count)
-        for row in left.indices {
-            var line = [row + 1]
-            for column in right.indices {
-                var cost = min(above[column + 1] + 1, line[column] + 1)
-                cost = min(cost, above[column] + (left[row] == right[column] ? 0 : 1))
-                if row > 0, column > 0, left[row] == right[column - 1], left[row - 1] == right[column] {
-                    cost = min(cost, before[column - 1] + 1)
-                }
-                line.append(cost)
-            }
-            (before, above) = (above, line)
-        }
-        return above[right.count]
     }
 }

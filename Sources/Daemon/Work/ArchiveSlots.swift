@@ -62,6 +62,7 @@ public actor ArchiveSlots {
     func withWriter<Result: Sendable>(
         _ name: String,
         creates: Bool = false,
+        fencing: FencingToken? = nil,
         _ body: @Sendable (ArchiveWriter) async throws -> Result
     ) async throws -> Result {
         let settings = try settings(name)
@@ -77,7 +78,7 @@ public actor ArchiveSlots {
         slots[path] = slot
         let result: Swift.Result<Result, any Error>
         do {
-            result = .success(try await body(slot.writer))
+            result = .success(try await body(slot.writer.fenced(by: fencing)))
         } catch {
             result = .failure(error)
         }
@@ -91,12 +92,13 @@ public actor ArchiveSlots {
         claiming claim: Claim,
         as holder: String,
         isEndless: Bool = false,
+        fencing: FencingToken? = nil,
         _ body: @Sendable (ArchiveWriter) async throws -> Result
     ) async throws -> Result {
         let place = Place(path: Self.canonical(try path(name)), claim: claim)
         do {
             return try await turns.having(place, as: .init(name: holder, isEndless: isEndless)) {
-                try await self.withWriter(name, body)
+                try await self.withWriter(name, fencing: fencing, body)
             }
         } catch let error as Turns<Place>.Taken {
             throw DaemonError(

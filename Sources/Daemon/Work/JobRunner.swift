@@ -26,6 +26,7 @@ public struct JobRunner: Sendable {
     let intervals: Intervals
     let logger: Logger
     let scratch = Turns<String>()
+    let memory = RunnerMemory()
 
     /// A runner of jobs on these connections and archives.
     ///
@@ -64,7 +65,7 @@ public struct JobRunner: Sendable {
                 await meter.run(progress)
                 return nil
             }
-            group.addTask { await run.perform(job.work) }
+            group.addTask { await run.perform(job.work, isEndless: job.schedule == .always) }
             var result: RunResult?
             while result == nil, let ended = await group.next() {
                 if let ended { result = ended }
@@ -96,7 +97,7 @@ struct JobRun: Sendable {
     }
 
     /// Does the work; what it throws becomes a result.
-    func perform(_ work: JobSettings.Work) async -> RunResult {
+    func perform(_ work: JobSettings.Work, isEndless: Bool) async -> RunResult {
         do {
             switch work {
             case .backup(let work):
@@ -111,11 +112,11 @@ struct JobRun: Sendable {
                 return try await Pruning(work, self).run()
             case .mirror(let work):
                 return try await limited([work.source.cluster, work.target.cluster]) {
-                    try await Mirroring(work, self).run()
+                    try await Mirroring(work, self, follows: isEndless).run()
                 }
             case .reconcile(let work):
                 return try await limited([work.source.cluster, work.target.cluster]) {
-                    try await Mirroring(work, self).reconcile()
+                    try await Mirroring(work, self, follows: false).reconcile()
                 }
             }
         } catch {

@@ -1,5 +1,4 @@
 import Foundation
-import Synchronization
 
 /// Runs work that blocks for long on a thread of its own, so that no thread of the cooperative pool is held up.
 ///
@@ -7,7 +6,7 @@ import Synchronization
 func onOwnThread<Result: Sendable>(
     _ work: @escaping @Sendable (_ shouldStop: @escaping @Sendable () -> Bool) throws -> Result
 ) async throws -> Result {
-    let flag = StopFlag()
+    let flag = Flag()
     return try await withTaskCancellationHandler {
         try await withCheckedThrowingContinuation { continuation in
             Thread.detachNewThread {
@@ -16,16 +15,5 @@ func onOwnThread<Result: Sendable>(
         }
     } onCancel: {
         flag.set()
-    }
-}
-
-/// Tells a thread that its work is not wanted any more.
-private final class StopFlag: Sendable {
-    private let state = Mutex(false)
-
-    var isSet: Bool { state.withLock { $0 } }
-
-    func set() {
-        state.withLock { $0 = true }
     }
 }
