@@ -14,6 +14,8 @@ public struct ArchiveError: Error, Sendable, CustomStringConvertible {
         case corrupt(String)
         /// Another writer holds the archive; the text says which.
         case locked(String)
+        /// A higher fencing token of the writer's scope was recorded; the text says which scope and tokens.
+        case fencedOff(String)
         /// The disk or the quota is full.
         case full
         /// The file or its directory cannot be written.
@@ -68,6 +70,8 @@ public struct ArchiveError: Error, Sendable, CustomStringConvertible {
             case .newerFormat(let version): "\(subject) was made by a newer cistern (format \(version))"
             case .corrupt(let detail): "\(subject) is damaged: \(detail)"
             case .locked(let holder): "\(subject) is being written by another run: \(holder)"
+            case .fencedOff(let detail):
+                "\(subject) takes no more of this run, another daemon took the job over: \(detail)"
             case .full: "\(subject) cannot grow: the disk is full"
             case .readOnly: "\(subject) cannot be written: the file or its directory is read-only"
             case .io(let detail): "\(subject) cannot be used: \(detail)"
@@ -101,6 +105,7 @@ public struct ArchiveError: Error, Sendable, CustomStringConvertible {
         case .newerFormat(let version): "use a cistern that knows format \(version)"
         case .corrupt: "run \"cistern verify\" on it to see all that is wrong"
         case .locked: "wait for it to end, or stop it"
+        case .fencedOff: "leave the job to that daemon; what was written before stays"
         case .full: "make room and run again: the archive stands at its last checkpoint"
         case .readOnly: "give write permission on the file and its directory"
         case .encrypted(.keyFile): "give the key file with --key-file or CISTERN_KEY_FILE"

@@ -11,8 +11,8 @@ extension ArchiveReader {
     ///
     /// `shouldStop` is asked after each segment; if it says so, `CancellationError` is thrown.
     public func verify(
-        shouldStop: @escaping () -> Bool = { false },
-        progress: ((VerificationReport.Progress) -> Void)? = nil
+        progress: ((VerificationReport.Progress) -> Void)? = nil,
+        shouldStop: @escaping () -> Bool = { false }
     ) throws -> VerificationReport {
         var finished: VerificationReport?
         do {
@@ -53,6 +53,10 @@ private struct Verification {
         attempt { try Self.strayRows(db) }
         attempt {
             _ = try db.runs()
+            return []
+        }
+        attempt {
+            _ = try db.fences()
             return []
         }
         attempt { try Self.seals(db) }

@@ -9,6 +9,8 @@ public import KVModel
 /// remembers which revisions are lost, so that no state which needs them is ever given out as whole. It gets its name
 /// when it is whole: a repair that was killed leaves nothing that passes for one, and can be run again.
 ///
+/// Fencing tokens are not saved: a daemon records its own when it first writes the new archive.
+///
 /// A row that cannot be read is damage, not an error: it is passed over (`try?`), and what it said shows in the report as
 /// lost, or refused.
 public struct ArchiveRepair {

@@ -34,22 +34,35 @@ extension ArchiveWriter {
         shouldStop: () -> Bool = { false },
         progress: ((CompactionProgress) -> Void)? = nil
     ) throws -> PruneReport {
-        var report = try mark(policy, timeZone: timeZone) { bucket == nil || $0.bucket == bucket }
-        report.compaction = try compact(limits: limits, shouldStop: shouldStop, progress: progress)
-        return report
+        try prune(
+            policy,
+            timeZone: timeZone,
+            limits: limits,
+            of: { bucket == nil || $0.bucket == bucket },
+            shouldStop: shouldStop,
+            progress: progress
+        )
     }
 
-    /// The first step of a prune alone, of some incarnations: what goes counts for nothing from now on.
+    /// The same, of the incarnations that are meant.
     ///
-    /// The file keeps its size until the next compaction.
-    public func mark(
+    /// Unless it `compacts`, only the first step is taken, and the file keeps its size until the next compaction.
+    @discardableResult
+    public func prune(
         _ policy: RetentionPolicy,
         timeZone: TimeZone = .gmt,
-        of isMeant: (Incarnation) -> Bool
+        compacts: Bool = true,
+        limits: SegmentBuilder.Limits = SegmentBuilder.Limits(),
+        of isMeant: (Incarnation) -> Bool,
+        shouldStop: () -> Bool = { false },
+        progress: ((CompactionProgress) -> Void)? = nil
     ) throws -> PruneReport {
         guard !policy.isEmpty else { throw ArchiveError(.invalid("a prune that is to keep nothing"), path: path) }
-        return try write { db in
+        var report = try write { db in
             try db.prune(policy, timeZone: timeZone, of: try db.incarnations().filter(isMeant), writes: true)
         }
+        guard compacts else { return report }
+        report.compaction = try compact(limits: limits, shouldStop: shouldStop, progress: progress)
+        return report
     }
 }

@@ -19,12 +19,14 @@ public final class ArchiveWriter: Sendable {
     private let database: DatabaseQueue
     private let lock: WriterLock
     let keyRing: KeyRing
+    private let fencing: FencingToken?
 
     /// Opens an archive for writing and takes the one-writer lock; makes the archive if asked to.
     ///
     /// A new archive is encrypted if there is a key. An encrypted one is not opened without its key (`.encrypted`,
     /// `.wrongKey`), nor one that is not with a key (`.notEncrypted`): who gives a key relies on it.
     /// With `encrypts` a plain one is, for `reencrypt`, which makes an encrypted one of it.
+    /// With a fencing token, the archive takes only what no higher token of its scope stands against (`.fencedOff`).
     /// `busyTimeout` is how long, in seconds, another program's lock on the database itself is waited for;
     /// `now` is what the lock file says to others, by default the system's clock.
     public static func open(
@@ -32,6 +34,7 @@ public final class ArchiveWriter: Sendable {
         createIfMissing: Bool = false,
         key: ArchiveKey? = nil,
         encrypts: Bool = false,
+        fencing: FencingToken? = nil,
         busyTimeout: Double = 5,
         now: Timestamp? = nil
     ) throws -> ArchiveWriter {
@@ -40,6 +43,7 @@ public final class ArchiveWriter: Sendable {
             createIfMissing: createIfMissing,
             key: key,
             encrypts: encrypts,
+            fencing: fencing,
             busyTimeout: busyTimeout,
             now: now ?? .wallClock()
         )
@@ -50,10 +54,12 @@ public final class ArchiveWriter: Sendable {
         createIfMissing: Bool,
         key: ArchiveKey?,
         encrypts: Bool,
+        fencing: FencingToken?,
         busyTimeout: Double,
         now: Timestamp
     ) throws {
         self.path = path
+        self.fencing = fencing
         try FileState.checkPresent(path, mayBeMissing: createIfMissing)
         lock = try WriterLock(archivePath: path, now: now)
         do {
@@ -80,6 +86,13 @@ public final class ArchiveWriter: Sendable {
                     try db.execute(sql: "PRAGMA journal_size_limit = \(64 << 20)")
                     let keyRing = try KeyRing(db, key: key)
                     try keyRing.checkForWriting(db, encrypts: encrypts)
+                    // Recorded from the start, so that whoever had the job before is refused from now on.
+                    if let fencing {
+                        try db.inTransaction(.immediate) {
+                            try db.pass(fencing)
+                            return .commit
+                        }
+                    }
                     return keyRing
                 }
                 return (database, keyRing)
@@ -88,6 +101,21 @@ public final class ArchiveWriter: Sendable {
             lock.release()
             throw error
         }
+    }
+
+    /// The same writer for work that has another fencing token, or none.
+    ///
+    /// It shares the file and the lock: closing one closes both. The token is looked at in every transaction.
+    public func fenced(by token: FencingToken?) -> ArchiveWriter {
+        ArchiveWriter(sharing: self, fencing: token)
+    }
+
+    private init(sharing other: ArchiveWriter, fencing: FencingToken?) {
+        path = other.path
+        database = other.database
+        lock = other.lock
+        keyRing = other.keyRing
+        self.fencing = fencing
     }
 
     /// Opens the archive for reading beside this writer, with the same key.
@@ -135,6 +163,7 @@ public final class ArchiveWriter: Sendable {
             try database.inDatabase { db in
                 var result: Result?
                 try db.inTransaction(.immediate) {
+                    if let fencing { try db.pass(fencing) }
                     result = try KeyRing.$current.withValue(keyRing) { try body(db) }
                     return .commit
                 }

@@ -14,8 +14,6 @@ public struct DaemonError: Error, Sendable, Hashable {
         case state
         /// The HTTP face cannot be started, or somebody else's does not answer.
         case http
-        /// A run cannot do what its job says, as things are.
-        case run
         /// Nobody could be told of a run.
         case notification
         /// It was stopped before it was done.

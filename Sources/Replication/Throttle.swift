@@ -21,7 +21,8 @@ struct Throttle {
 
     /// Lets bytes pass, then waits until the next may.
     mutating func pass(_ bytes: Int) async throws {
-        var wait = bucket?.take(bytes, at: started.duration(to: clock.now)) ?? .zero
+        let now = started.duration(to: clock.now)
+        var wait = bucket?.take(bytes, at: now) ?? .zero
         for rate in shared { wait = max(wait, rate.take(bytes)) }
         guard wait > .zero else { return }
         try await Task.sleep(for: wait)

@@ -151,7 +151,7 @@ extension Failure {
 
     private static func status(_ code: ArchiveError.Code) -> RunStatus {
         switch code {
-        case .locked: .busy
+        case .locked, .fencedOff: .busy
         case .encrypted, .notEncrypted, .wrongKey, .invalidKey: .usage
         case .exists: .exists
         case .notFound, .notAnArchive, .newerFormat, .corrupt, .full, .readOnly, .io, .noSuchIncarnation,
@@ -176,7 +176,7 @@ extension Failure {
         switch code {
         case .configuration, .unknownJob: .usage
         case .leaseHeldByOther: .busy
-        case .leaseLost, .state, .http, .run, .notification: .failed
+        case .leaseLost, .state, .http, .notification: .failed
         case .stopped: .interrupted
         }
     }

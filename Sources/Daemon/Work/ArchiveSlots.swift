@@ -102,7 +102,7 @@ public actor ArchiveSlots {
             }
         } catch let error as Turns<Place>.Taken {
             throw DaemonError(
-                .run,
+                .configuration,
                 text: "job \(error.holder) captures it into the same archive all the time",
                 hint: "leave the bucket to one of the two jobs, or give one of them another archive"
             )

@@ -1,5 +1,6 @@
 import Archive
 import KVModel
+import Logging
 
 /// What reading an archive is worth a line in its audit trail for.
 struct ReadingNote: Sendable {

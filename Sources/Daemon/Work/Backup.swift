@@ -1,6 +1,7 @@
 import Archive
 import KVModel
 import KeyValue
+import Logging
 import Replication
 
 /// A backup job: buckets into an archive, once.
@@ -24,6 +25,7 @@ struct Backup: Sendable {
     }
 
     private func runOnce() async throws -> RunResult {
+        run.meter.doing("looking for buckets")
         let choice = try await choose()
         var tally = RunTally()
         for name in choice.missing { tally.add(BucketChoice.nothing(name, cluster: work.cluster)) }
@@ -41,7 +43,6 @@ struct Backup: Sendable {
 
     /// The buckets that are meant now.
     func choose() async throws -> BucketChoice {
-        run.meter.doing("looking for buckets")
         let leases = run.runner.leases
         let excluded = try leases.flatMap { $0.cluster == work.cluster ? [try BucketName($0.bucket)] : nil } ?? []
         return try await BucketChoice(
@@ -167,7 +168,7 @@ struct Backup: Sendable {
         guard let retention = work.retention, !Task.isCancelled else { return nil }
         let meant = Set(buckets.map { "\($0.clusterName)/\($0.name)" })
         do {
-            run.meter.doing("pruning")
+            if !work.follows { run.meter.doing("pruning") }
             _ = try await run.prune(work.archive, retention, compacts: true) {
                 meant.contains("\($0.cluster)/\($0.bucket)")
             }

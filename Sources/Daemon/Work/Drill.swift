@@ -2,6 +2,7 @@ import Archive
 import JetStream
 import KVModel
 import KeyValue
+import Logging
 import Replication
 
 /// A drill: the newest point of archived buckets restored into a scratch bucket, compared, and deleted again.
@@ -50,7 +51,7 @@ struct Drill: Sendable {
         let newest = lives.sorted { $0.key < $1.key }.compactMap { $0.value.max { $1.isLater(than: $0) } }
         guard !newest.isEmpty else {
             throw DaemonError(
-                .run,
+                .configuration,
                 text: "the archive holds no \(work.bucket.map { "bucket \($0)" } ?? "bucket") yet",
                 hint: "back one up first"
             )

@@ -3,6 +3,7 @@ import Foundation
 import KVModel
 public import Logging
 import Replication
+import Schedule
 
 /// Runs jobs: what a job's settings say, once, from its beginning to what it came to.
 ///
@@ -105,7 +106,7 @@ struct JobRun: Sendable {
             case .drill(let work):
                 return try await limited([work.cluster]) { try await Drill(work, self).run() }
             case .verify(let work):
-                return try await limited([work.against?.cluster].compactMap(\.self)) {
+                return try await limited(Set([work.against?.cluster].compactMap(\.self))) {
                     try await Verification(work, self).run()
                 }
             case .prune(let work):

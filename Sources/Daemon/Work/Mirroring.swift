@@ -1,3 +1,4 @@
+import Archive
 import KVModel
 import KeyValue
 import Replication
@@ -22,7 +23,8 @@ struct Mirroring: Sendable {
         let source = try await run.connections.buckets(of: work.source.cluster).bucket(work.source.bucket)
         let targets = try await run.connections.buckets(of: work.target.cluster)
         let isLive = Flag()
-        let mirror = Mirror(source, to: targets, as: work.target.bucket, options: options) { [meter = run.meter] state in
+        let mirror = Mirror(source, to: targets, as: work.target.bucket, options: options) {
+            [meter = run.meter] state in
             if state.phase == .live { isLive.set() }
             meter.doing(state.phase == .live ? "mirroring \(label)" : "catching up with \(label)")
             var part = ProgressMeter.Part(entries: state.entries, bytes: state.bytes, lagEntries: state.lagEntries)

@@ -1,4 +1,6 @@
 import Archive
+import KVModel
+import Logging
 import Schedule
 
 /// A prune job: what an archive keeps, by a policy.
@@ -14,7 +16,8 @@ struct Pruning: Sendable {
     func run() async throws -> RunResult {
         let wanted = Set(work.buckets)
         run.meter.doing("pruning \(work.archive)")
-        let reports = try await run.prune(work.archive, work.retention, compacts: work.compacts) { incarnation in
+        let reports = try await run.prune(work.archive, work.retention, compacts: work.compacts, telling: run.meter) {
+            incarnation in
             wanted.isEmpty || wanted.contains(incarnation.bucket)
         }
         let points = reports.buckets.reduce(0) { $0 + $1.droppedPoints.count }
@@ -44,20 +47,23 @@ extension JobRun {
         _ archive: String,
         _ policy: RetentionPolicy,
         compacts: Bool,
+        telling meter: ProgressMeter? = nil,
         of isMeant: @escaping @Sendable (Incarnation) -> Bool
     ) async throws -> PruneReport {
         try await archives.withWriter(archive, claiming: .care, as: name, fencing: fencing) { writer in
-            try await onOwnThread { [meter] shouldStop in
+            try await onOwnThread { shouldStop in
                 try writer.audited("prune") { audit in
-                    var report = try writer.mark(policy, of: isMeant)
-                    if compacts, !shouldStop() {
-                        report.compaction = try writer.compact(shouldStop: shouldStop) { state in
-                            let part = ProgressMeter.Part(
-                                entries: UInt64(clamping: state.entries),
-                                bytes: UInt64(clamping: state.bytes)
-                            )
-                            meter.update("pruning", part)
-                        }
+                    let report = try writer.prune(
+                        policy,
+                        compacts: compacts,
+                        of: isMeant,
+                        shouldStop: shouldStop
+                    ) { state in
+                        let part = ProgressMeter.Part(
+                            entries: UInt64(clamping: state.entries),
+                            bytes: UInt64(clamping: state.bytes)
+                        )
+                        meter?.update("pruning", part)
                     }
                     audit.isStopped = shouldStop()
                     if report.buckets.count == 1 { audit.incarnation = report.buckets[0].incarnation.id }

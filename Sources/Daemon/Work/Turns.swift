@@ -42,7 +42,7 @@ actor Turns<Name: Hashable & Sendable> {
         lastID += 1
         let id = lastID
         try await withTaskCancellationHandler {
-            try await withCheckedThrowingContinuation { continuation in
+            try await withCheckedThrowingContinuation { (continuation: CheckedContinuation<Void, any Error>) in
                 guard !Task.isCancelled else { return continuation.resume(throwing: CancellationError()) }
                 waiting[name, default: []].append(Waiter(id: id, holder: holder, continuation: continuation))
             }

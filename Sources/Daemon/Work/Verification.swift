@@ -1,4 +1,5 @@
 import Archive
+import JetStream
 import KVModel
 import KeyValue
 import Replication
@@ -28,13 +29,14 @@ struct Verification: Sendable {
     private func check(_ reader: ArchiveReader) async throws -> RunResult {
         run.meter.doing("checking \(work.archive)")
         let report = try await onOwnThread { [meter = run.meter] shouldStop in
-            try reader.verify(shouldStop: shouldStop) { state in
+            let tell: (VerificationReport.Progress) -> Void = { state in
                 let part = ProgressMeter.Part(
                     entries: UInt64(clamping: state.entries),
                     bytes: UInt64(clamping: state.bytes)
                 )
                 meter.update("checking", part)
             }
+            return try reader.verify(progress: tell, shouldStop: shouldStop)
         }
         let checked = report.checked
         var result = RunResult(
@@ -91,7 +93,7 @@ struct Verification: Sendable {
         let fitting = !own.isEmpty ? own : !named.isEmpty ? named : all
         guard let newest = fitting.max(by: { $1.isLater(than: $0) }), Set(fitting.map(\.bucket)).count == 1 else {
             throw DaemonError(
-                .run,
+                .configuration,
                 text: "the archive holds no bucket \(bucket.name)\(all.isEmpty ? "" : ", and more than one other")",
                 hint: "`cistern list` shows what it holds"
             )
