@@ -8,16 +8,22 @@ extension ArchiveReader {
     /// SQLite's integrity check; of each incarnation the chain of digests, the order of segments and revisions, that
     /// every column and value unpacks and agrees with the segment's row and key filter, and that the checkpoint and the
     /// configurations agree with their digests and with the segments. Throws only if the archive cannot be read at all.
+    ///
+    /// `shouldStop` is asked after each segment; if it says so, `CancellationError` is thrown.
     public func verify(
-        progress: ((VerificationReport.Progress) -> Void)? = nil
+        progress: ((VerificationReport.Progress) -> Void)? = nil,
+        shouldStop: @escaping () -> Bool = { false }
     ) throws -> VerificationReport {
         var finished: VerificationReport?
         do {
             try read { db in
-                var verification = Verification(keyRing: keyRing, progress: progress)
+                var verification = Verification(keyRing: keyRing, shouldStop: shouldStop, progress: progress)
                 verification.run(db)
+                if verification.isStopped { throw CancellationError() }
                 finished = verification.report
             }
+        } catch let error as CancellationError {
+            throw error
         } catch {
             // A transaction that met a damaged page ends with an error of its own; the report says it better.
             guard let finished, !finished.isSound else { throw error }
@@ -32,10 +38,13 @@ extension ArchiveReader {
 private struct Verification {
     var report = VerificationReport()
     let keyRing: KeyRing
+    let shouldStop: () -> Bool
     let progress: ((VerificationReport.Progress) -> Void)?
+    private(set) var isStopped = false
 
-    init(keyRing: KeyRing, progress: ((VerificationReport.Progress) -> Void)?) {
+    init(keyRing: KeyRing, shouldStop: @escaping () -> Bool, progress: ((VerificationReport.Progress) -> Void)?) {
         self.keyRing = keyRing
+        self.shouldStop = shouldStop
         self.progress = progress
     }
 
@@ -64,7 +73,7 @@ private struct Verification {
         if let count = value(nil, { try db.integer("SELECT count(*) FROM segment") }) {
             report.checked.ofSegments = Int(count)
         }
-        for incarnation in incarnations {
+        for incarnation in incarnations where !isStopped {
             report.incarnations += 1
             check(incarnation, db)
         }
@@ -164,6 +173,8 @@ private struct Verification {
             let ordinals = value(incarnation, { try db.rows(sql, [incarnation.id.rawValue]).map { try $0.integer(0) } })
         else { return end }
         for ordinal in ordinals {
+            isStopped = isStopped || shouldStop()
+            guard !isStopped else { break }
             guard (0..<Int64(Int32.max)).contains(ordinal) else {
                 add("a segment has the impossible ordinal \(ordinal)", incarnation)
                 continue

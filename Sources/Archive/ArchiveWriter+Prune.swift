@@ -34,11 +34,34 @@ extension ArchiveWriter {
         shouldStop: () -> Bool = { false },
         progress: ((CompactionProgress) -> Void)? = nil
     ) throws -> PruneReport {
+        try prune(
+            policy,
+            timeZone: timeZone,
+            limits: limits,
+            of: { bucket == nil || $0.bucket == bucket },
+            shouldStop: shouldStop,
+            progress: progress
+        )
+    }
+
+    /// The same, of the incarnations that are meant.
+    ///
+    /// Unless it `compacts`, only the first step is taken, and the file keeps its size until the next compaction.
+    @discardableResult
+    public func prune(
+        _ policy: RetentionPolicy,
+        timeZone: TimeZone = .gmt,
+        compacts: Bool = true,
+        limits: SegmentBuilder.Limits = SegmentBuilder.Limits(),
+        of isMeant: (Incarnation) -> Bool,
+        shouldStop: () -> Bool = { false },
+        progress: ((CompactionProgress) -> Void)? = nil
+    ) throws -> PruneReport {
         guard !policy.isEmpty else { throw ArchiveError(.invalid("a prune that is to keep nothing"), path: path) }
         var report = try write { db in
-            let incarnations = try db.incarnations().filter { bucket == nil || $0.bucket == bucket }
-            return try db.prune(policy, timeZone: timeZone, of: incarnations, writes: true)
+            try db.prune(policy, timeZone: timeZone, of: try db.incarnations().filter(isMeant), writes: true)
         }
+        guard compacts else { return report }
         report.compaction = try compact(limits: limits, shouldStop: shouldStop, progress: progress)
         return report
     }

@@ -103,6 +103,21 @@ public final class ArchiveWriter: Sendable {
         }
     }
 
+    /// The same writer for work that has another fencing token, or none.
+    ///
+    /// It shares the file and the lock: closing one closes both. The token is looked at in every transaction.
+    public func fenced(by token: FencingToken?) -> ArchiveWriter {
+        ArchiveWriter(sharing: self, fencing: token)
+    }
+
+    private init(sharing other: ArchiveWriter, fencing: FencingToken?) {
+        path = other.path
+        database = other.database
+        lock = other.lock
+        keyRing = other.keyRing
+        self.fencing = fencing
+    }
+
     /// Opens the archive for reading beside this writer, with the same key.
     public func reader() throws -> ArchiveReader {
         try ArchiveReader.open(path: path, key: keyRing.key)

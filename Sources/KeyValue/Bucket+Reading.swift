@@ -11,7 +11,7 @@ extension Bucket {
         _ options: WatchOptions,
         through last: Revision,
         patience: Duration = .seconds(30),
-        _ body: (WatchBatch) throws -> Void
+        _ body: (WatchBatch) async throws -> Void
     ) async throws {
         let watch = try await watch(options)
         do {
@@ -28,7 +28,7 @@ extension Bucket {
         _ patterns: [KeyPattern],
         through last: Revision,
         _ patience: Duration,
-        _ body: (WatchBatch) throws -> Void
+        _ body: (WatchBatch) async throws -> Void
     ) async throws {
         var revision: Revision = 0
         var isCaughtUp = await watch.initiallyPending == 0
@@ -50,7 +50,7 @@ extension Bucket {
                 isCaughtUp = true
                 continue
             }
-            try body(batch)
+            try await body(batch)
             revision = max(revision, batch.lastRevision)
             isCaughtUp = batch.isCaughtUp
             deadline = .now + patience

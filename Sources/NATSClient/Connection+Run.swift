@@ -140,7 +140,15 @@ extension Connection {
         }
         // Cancellation closes the channel, so waiting for its end is waiting for little.
         let reason = (try? await outcome.ended.wait()) ?? .closed
-        logger.info("disconnected", metadata: ["server": "\(server)", "reason": "\(reason)"])
+        // Nobody has to be told of an end that was asked for.
+        let isClosed = state.withLock { state in
+            if case .closed = state.phase { true } else { false }
+        }
+        logger.log(
+            level: isClosed ? .debug : .info,
+            "disconnected",
+            metadata: ["server": "\(server)", "reason": "\(reason)"]
+        )
         state.withLock { state in
             state.lastFailure = reason
             state.pool.lost()

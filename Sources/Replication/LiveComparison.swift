@@ -75,13 +75,17 @@ public struct LiveComparison: Sendable {
         options.patterns = patterns
         // Of a bucket that was captured in part, the archive knows nothing of other keys.
         let captured = mapping.isIdentity && !filter.isEmpty ? incarnation.filter : []
+        var throttle = Throttle(bytesPerSecond: nil)
         // Reading ends where the bucket ended when it was opened: a busy bucket has no other end.
         try await bucket.read(options, through: bucket.info.state.lastSequence) { batch in
+            var bytes = 0
             try batch.forEachEntry { entry in
+                bytes += entry.key.count + entry.headers.count + entry.value.count
                 guard captured.isEmpty || captured.contains(where: { $0.matches(entry.key) }) else { return }
                 try merge.take(entry)
             }
             progress(merge.report.equal)
+            try await throttle?.pass(bytes)
         }
         return try merge.finish()
     }

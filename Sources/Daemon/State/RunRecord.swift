@@ -101,6 +101,8 @@ public struct RunProgress: Sendable, Hashable, Codable {
     /// How old the newest entry is that was not moved yet, in nanoseconds.
     public var lagTime: Int64?
     public var interruptions: Int
+    /// What goes wrong in a part of it while the others go on, such as one bucket of several that are followed.
+    public var warning: String?
 
     public init(
         activity: String,
@@ -108,7 +110,8 @@ public struct RunProgress: Sendable, Hashable, Codable {
         bytes: UInt64 = 0,
         lagEntries: UInt64? = nil,
         lagTime: Int64? = nil,
-        interruptions: Int = 0
+        interruptions: Int = 0,
+        warning: String? = nil
     ) {
         self.activity = activity
         self.entries = entries
@@ -116,6 +119,7 @@ public struct RunProgress: Sendable, Hashable, Codable {
         self.lagEntries = lagEntries
         self.lagTime = lagTime
         self.interruptions = interruptions
+        self.warning = warning
     }
 }
 

@@ -1,13 +1,18 @@
 /// A pattern of names as shells know them: `*` is any run of characters, `?` any one.
-struct GlobPattern: Hashable, Sendable {
+public struct GlobPattern: Hashable, Sendable {
     /// The pattern as written.
-    let text: String
+    public let text: String
+
+    /// A pattern, or a plain name.
+    public init(text: String) {
+        self.text = text
+    }
 
     /// Whether the text is a pattern at all, not a plain name.
-    var isPattern: Bool { text.contains("*") || text.contains("?") }
+    public var isPattern: Bool { text.contains("*") || text.contains("?") }
 
     /// Whether a name fits.
-    func matches(_ name: String) -> Bool {
+    public func matches(_ name: String) -> Bool {
         let pattern = Array(text.unicodeScalars)
         let name = Array(name.unicodeScalars)
         var (position, at) = (0, 0)

@@ -1,0 +1,45 @@
+import KVModel
+import KeyValue
+
+/// The buckets that a backup's names and patterns mean on its cluster, at one moment.
+struct BucketChoice: Sendable {
+    /// The buckets, in the order of the names and patterns, each once.
+    private(set) var buckets: [Bucket] = []
+    /// Names of buckets that are not there, and patterns that no bucket fits.
+    private(set) var missing: [String] = []
+
+    /// Looks for them.
+    ///
+    /// A pattern means none of `excluding`, no scratch bucket of a drill, and nothing else that is only passing.
+    init(_ wanted: [String], in account: Buckets, excluding: Set<BucketName>) async throws {
+        let patterns = wanted.map { GlobPattern(text: $0) }
+        let all = patterns.contains(where: \.isPattern) ? try await account.list() : []
+        let lasting = all.filter { !excluding.contains($0.name) && !DrillMark.isOnAny($0.configuration) }
+        for pattern in patterns {
+            if pattern.isPattern {
+                let fitting = lasting.filter { pattern.matches($0.name.rawValue) }
+                if fitting.isEmpty { missing.append(pattern.text) }
+                for bucket in fitting { add(bucket) }
+            } else {
+                do {
+                    add(try await account.bucket(try BucketName(pattern.text)))
+                } catch let error as KeyValueError where error.code == .bucketNotFound {
+                    missing.append(pattern.text)
+                }
+            }
+        }
+    }
+
+    private mutating func add(_ bucket: Bucket) {
+        guard !buckets.contains(where: { $0.name == bucket.name }) else { return }
+        buckets.append(bucket)
+    }
+
+    /// What a run says of a name or a pattern that means no bucket.
+    static func nothing(_ wanted: String, cluster: String) -> RunTally.Part {
+        let text =
+            GlobPattern(text: wanted).isPattern
+            ? "no bucket of cluster \(cluster) fits the pattern" : "there is no such bucket on cluster \(cluster)"
+        return RunTally.Part(name: wanted, outcome: .failed("\(text); `cistern kv ls` lists those that there are"))
+    }
+}

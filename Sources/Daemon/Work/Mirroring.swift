@@ -1,0 +1,120 @@
+import Archive
+import KVModel
+import KeyValue
+import Replication
+import Synchronization
+
+/// A mirror job: one bucket kept equal to another; or a reconcile job: the two compared, and the target repaired.
+struct Mirroring: Sendable {
+    let work: MirrorWork
+    let run: JobRun
+    /// Whether the mirror goes on until it is stopped; otherwise it ends when it has caught up.
+    let follows: Bool
+
+    init(_ work: MirrorWork, _ run: JobRun, follows: Bool) {
+        self.work = work
+        self.run = run
+        self.follows = follows
+    }
+
+    var label: String { "\(work.source.cluster)/\(work.source.bucket)" }
+
+    func run() async throws -> RunResult {
+        let source = try await run.connections.buckets(of: work.source.cluster).bucket(work.source.bucket)
+        let targets = try await run.connections.buckets(of: work.target.cluster)
+        let isLive = Flag()
+        let mirror = Mirror(source, to: targets, as: work.target.bucket, options: options) {
+            [meter = run.meter] state in
+            if state.phase == .live { isLive.set() }
+            meter.doing(state.phase == .live ? "mirroring \(label)" : "catching up with \(label)")
+            var part = ProgressMeter.Part(entries: state.entries, bytes: state.bytes, lagEntries: state.lagEntries)
+            part.lagTime = Int64(clamping: Int(state.lagTime / .nanoseconds(1)))
+            part.interruptions = state.interruptions
+            meter.update("mirror", part)
+        }
+        guard follows else { return try await mirrorOnce(mirror) }
+        return try await withThrowingTaskGroup(of: MirrorReport?.self) { group in
+            group.addTask { try await mirror.run() }
+            if let interval = work.reconcileEvery {
+                group.addTask {
+                    await reconcile(every: .nanoseconds(interval), while: isLive)
+                    return nil
+                }
+            }
+            defer { group.cancelAll() }
+            while let ended = try await group.next() {
+                if let ended { return result(ended) }
+            }
+            return RunResult(.stopped, summary: "stopped")
+        }
+    }
+
+    private func mirrorOnce(_ mirror: Mirror) async throws -> RunResult {
+        var mirrored = result(try await mirror.run())
+        guard mirrored.outcome == .succeeded, let interval = work.reconcileEvery,
+            run.runner.memory.isDue(run.name, every: .nanoseconds(interval))
+        else { return mirrored }
+        let reconciled = try await reconcile()
+        mirrored.outcome = reconciled.outcome
+        mirrored.summary += "; \(reconciled.summary)"
+        mirrored.error = reconciled.error
+        return mirrored
+    }
+
+    private var options: MirrorOptions {
+        var options = MirrorOptions()
+        options.filter = work.filter
+        options.mapping = work.mapping
+        options.deletes = work.deletes
+        options.follows = follows
+        options.onRecreate = work.resyncs ? .resync : .stop
+        options.preservesRevisions = work.preservesRevisions
+        options.bytesPerSecond = run.slowest(work.bytesPerSecond)
+        options.settings = work.settings
+        options.patience = follows ? nil : .seconds(120)
+        options.fencingToken = run.fencing?.value
+        return options
+    }
+
+    private func result(_ report: MirrorReport) -> RunResult {
+        var summary = report.outcome == .stopped ? "stopped at a checkpoint, " : "caught up, "
+        summary += "\(report.written) \(report.written == 1 ? "entry" : "entries") written"
+        summary += ", to revision \(report.resumeRevision) of the source"
+        if report.isTargetNew { summary += "; the target was made" }
+        if report.resynced { summary += "; the source was another one, \(report.removed) keys removed" }
+        if report.foreignChanges > 0 { summary += "; \(report.foreignChanges) changes by others found in the target" }
+        return RunResult(
+            report.outcome == .stopped ? .stopped : .succeeded,
+            revision: report.resumeRevision,
+            entries: report.written,
+            bytes: report.bytes,
+            summary: summary
+        )
+    }
+}
+
+/// Something that becomes true once.
+final class Flag: Sendable {
+    private let state = Mutex(false)
+
+    var isSet: Bool { state.withLock { $0 } }
+
+    func set() {
+        state.withLock { $0 = true }
+    }
+}
+
+/// What a runner remembers from one run to the next, as long as the process lives.
+final class RunnerMemory: Sendable {
+    private let reconciled = Mutex<[String: ContinuousClock.Instant]>([:])
+
+    /// Whether a job's last comparison is so long ago that another is due, which is taken to begin now.
+    func isDue(_ job: String, every interval: Duration) -> Bool {
+        let now = ContinuousClock.now
+        return reconciled.withLock { times in
+            if let last = times[job], now - last < interval { return false }
+            times[job] = now
+            return true
+        }
+    }
+}
