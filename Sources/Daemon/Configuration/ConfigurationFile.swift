@@ -21,8 +21,7 @@ public struct ConfigurationFile: Sendable, Hashable {
         guard let handle = FileHandle(forReadingAtPath: path) else {
             return unreadable(String(cString: strerror(errno)))
         }
-        var state = stat()
-        let isOpenToOthers = fstat(handle.fileDescriptor, &state) == 0 && state.st_mode & 0o044 != 0
+        let isOpenToOthers = FileAccess.permissions(of: path).map { $0 & 0o044 != 0 } ?? false
         let content: Data
         do {
             content = try handle.read(upToCount: limit) ?? Data()

@@ -55,8 +55,7 @@ extension ConfigurationReader {
     /// The content of a small file.
     private func content(_ path: String, _ shown: String, of value: ConfigurationValue, isSecret: Bool) -> [UInt8]? {
         let limit = 1 << 20
-        var state = stat()
-        guard let handle = FileHandle(forReadingAtPath: path), fstat(handle.fileDescriptor, &state) == 0 else {
+        guard let handle = FileHandle(forReadingAtPath: path) else {
             let reason = String(cString: strerror(errno))
             mistake(
                 value.place,
@@ -68,7 +67,7 @@ extension ConfigurationReader {
         do {
             let content = try handle.read(upToCount: limit) ?? Data()
             guard content.count < limit else { throw CocoaError(.fileReadTooLarge) }
-            if isSecret, state.st_mode & S_IFMT == S_IFREG, state.st_mode & 0o077 != 0 {
+            if isSecret, let permissions = FileAccess.permissions(of: path), permissions & 0o077 != 0 {
                 warn(value.place, "\(value.name): other users can read or change \(shown)", "chmod 600 it")
             }
             return Array(content)

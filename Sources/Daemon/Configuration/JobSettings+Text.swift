@@ -1,4 +1,6 @@
+import Foundation
 import KVModel
+import Schedule
 
 extension JobSettings {
     /// What the job does, in the file's word for it.

@@ -118,7 +118,7 @@ extension Scheduler: DaemonControl {
         return keeper.daemons().map { daemon in
             PeerView(
                 name: daemon.daemon,
-                isSelf: keeper.isSelf(daemon),
+                isSelf: daemon.instance == keeper.me.instance,
                 jobs: holders.filter { $0.value.instance == daemon.instance }.map(\.key).sorted()
             )
         }

@@ -19,7 +19,7 @@ extension Scheduler {
             group.addTask {
                 try await sharing.memory.follow { job, memory in await self.adopt(memory, of: job) }
             }
-            group.addTask { try await self.makeRoom(sharing, every: .nanoseconds(settings.duration / 3)) }
+            group.addTask { try await self.makeRoom(sharing, every: settings.duration / 3) }
             defer { group.cancelAll() }
             try await group.next()
         }
@@ -93,11 +93,10 @@ extension Scheduler {
     }
 
     /// Leaves jobs that do not run just now to daemons that have fewer.
-    private func makeRoom(_ sharing: LeaseSharing, every interval: Duration) async throws {
+    private func makeRoom(_ sharing: LeaseSharing, every interval: Int64) async throws {
         while true {
-            try await Task.sleep(for: interval)
-            let now = Self.now()
-            let soon = now.addingClamped(Int64(clamping: interval.nanoseconds).addingClamped(interval.nanoseconds))
+            try await Task.sleep(for: .nanoseconds(interval))
+            let soon = Self.now().addingClamped(interval * 2)
             let idle = configuration.jobs.map(\.name).filter { job in
                 guard let status = machine.status(job), status.phase == .idle, status.hasLease else { return false }
                 return status.nextDue.map { $0 > soon } ?? true

@@ -1,5 +1,6 @@
 import KVModel
 import Logging
+import Schedule
 
 /// The machine's actions, carried out.
 extension Scheduler {

@@ -1,4 +1,5 @@
 import Archive
+import JetStream
 import KVModel
 import KeyValue
 import Logging
@@ -6,20 +7,20 @@ import Logging
 /// What the daemon looks at from time to time, to show it.
 extension Scheduler {
     /// How often a run that goes on is measured.
-    private static let sampleInterval = Duration.seconds(5)
+    private static let sampleSeconds = 5
 
     /// Measures how fast runs are, and how far behind.
     func takeSamples() async throws {
         var before: [JobMachine.Run.ID: RunProgress] = [:]
         while true {
-            try await Task.sleep(for: Self.sampleInterval)
+            try await Task.sleep(for: .seconds(Self.sampleSeconds))
             let now = Self.now()
             var samples: [JobSample] = []
             var measured: [JobMachine.Run.ID: RunProgress] = [:]
             for (id, run) in running {
                 let (progress, last) = (run.progress, before[id])
                 measured[id] = progress
-                let seconds = Double(Self.sampleInterval.nanoseconds) / 1e9
+                let seconds = Double(Self.sampleSeconds)
                 samples.append(
                     JobSample(
                         job: run.settings.name,
@@ -76,14 +77,12 @@ extension Scheduler {
         return await withTaskGroup(of: [BucketView].self) { group in
             for (cluster, names) in wanted {
                 group.addTask { [connections] in
-                    var excluding: Set<String> = []
-                    if let leases, leases.cluster == cluster { excluding = [leases.bucket, leases.bucket + "-jobs"] }
                     do {
                         let account = try await connections.buckets(of: cluster)
                         let choice = try await BucketChoice(
                             names,
                             in: account,
-                            excluding: Set(excluding.compactMap { try? BucketName($0) })
+                            excluding: leases?.cluster == cluster ? leases?.buckets ?? [] : []
                         )
                         let now = Self.now()
                         return choice.buckets.map { BucketView($0, cluster: cluster, seen: now) }
@@ -97,7 +96,8 @@ extension Scheduler {
                     }
                 }
             }
-            let views = await group.reduce(into: [BucketView]()) { $0 += $1 }
+            var views: [BucketView] = []
+            for await found in group { views += found }
             return views.sorted { ($0.cluster, $0.name) < ($1.cluster, $1.name) }
         }
     }
@@ -178,6 +178,16 @@ extension DaemonConfiguration {
             }
         }
         return wanted
+    }
+}
+
+extension LeaseSettings {
+    /// The buckets that daemons work together by: no pattern of a job means them.
+    var buckets: Set<BucketName> {
+        Set([bucket, bucket + "-jobs"].compactMap { name in
+            // A name that is none names no bucket.
+            do { return try BucketName(name) } catch { return nil }
+        })
     }
 }
 

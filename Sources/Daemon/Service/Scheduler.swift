@@ -20,10 +20,8 @@ public actor Scheduler: Service {
         public var watchInterval = Duration.seconds(15)
 
         /// Options with the name of this machine.
-        public init(
-            version: String, environment: [String: String], name: String = ProcessInfo.processInfo.hostName
-        ) {
-            self.name = name
+        public init(version: String, environment: [String: String]) {
+            name = ProcessInfo.processInfo.hostName
             self.version = version
             self.environment = environment
         }
