@@ -48,6 +48,15 @@ import Testing
         #expect(bench.advance(240) == ["start a#3 schedule due 240"])
     }
 
+    @Test("A due time that waits for its turn when its job is paused is left out")
+    func pausesWaiting() {
+        var bench = JobBench([every(60, "a"), every(60, "b")], total: 1)
+        #expect(bench.advance(60) == ["start a#1 schedule due 60"])
+        #expect(bench.pause("b", at: 61) == ["leave out b due 60 paused"])
+        #expect(bench.pause("b", at: 62) == [])
+        #expect(bench.ended(1, at: 63) == [])
+    }
+
     @Test("What runs all the time is stopped by a pause, and begins again afterwards")
     func pausesAlways() {
         var bench = JobBench([always()])

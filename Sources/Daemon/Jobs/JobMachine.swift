@@ -30,6 +30,8 @@ public struct JobMachine: Sendable {
         var since: Int64
         /// Before this it does not begin.
         var notBefore: Int64
+        /// Whether its due time was begun before.
+        var isAgain = false
     }
 
     struct JobState: Sendable {
@@ -112,9 +114,13 @@ public struct JobMachine: Sendable {
     /// Nothing more of a job begins; what runs ends as it would, unless it would never.
     public mutating func pause(_ name: String, at now: Int64) -> [Action] {
         guard let index = index(of: name) else { return settle(at: now) }
+        var actions: [Action] = []
+        if let waiting = jobs[index].waiting, let due = waiting.due, waiting.attempt == 1, !waiting.isAgain {
+            actions.append(.leaveOut(job: name, due: due, .paused))
+        }
         jobs[index].isPaused = true
         jobs[index].waiting = nil
-        return stopRuns(.paused) { $0.run.job == name && $0.job.isAlways } + settle(at: now)
+        return actions + stopRuns(.paused) { $0.run.job == name && $0.job.isAlways } + settle(at: now)
     }
 
     /// A paused job is due again from now on.
@@ -243,7 +249,8 @@ public struct JobMachine: Sendable {
                 attempt: ended.run.attempt,
                 due: ended.run.due,
                 since: ended.run.due ?? ended.started,
-                notBefore: now
+                notBefore: now,
+                isAgain: true
             )
             return
         case .timeout, nil:
