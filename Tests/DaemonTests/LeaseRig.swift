@@ -78,6 +78,12 @@ final class RunningKeeper: Sendable {
         try result.get()
     }
 
+    /// Ends it without a word to the server, as a daemon that is killed.
+    func kill() async throws {
+        await connection.close()
+        try await stop()
+    }
+
     /// Stops it as a daemon stops: leases are given up.
     func stop() async throws {
         tasks[0].cancel()
@@ -96,8 +102,12 @@ final class LeaseRig: Sendable {
     private let doubles = Mutex<[String]>([])
     private let looks = Mutex(0)
 
-    init(_ binary: ServerBinary?, jobs: Int, duration: Duration = .milliseconds(1800)) async throws {
-        server = try await ServerProcess.start(binary)
+    convenience init(_ binary: ServerBinary?, jobs: Int, duration: Duration = .milliseconds(1800)) async throws {
+        self.init(try await ServerProcess.start(binary), jobs: jobs, duration: duration)
+    }
+
+    init(_ server: ServerProcess, jobs: Int, duration: Duration = .milliseconds(1800)) {
+        self.server = server
         var settings = LeaseSettings(cluster: "test")
         settings.duration = Int64(duration / .nanoseconds(1))
         self.settings = settings
@@ -110,9 +120,10 @@ final class LeaseRig: Sendable {
     func add(
         _ name: String,
         at url: String? = nil,
+        jobs: Set<String>? = nil,
         now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) throws -> RunningKeeper {
-        let keeper = try RunningKeeper(name, at: url ?? server.url, settings, jobs: jobs, now: now)
+        let keeper = try RunningKeeper(name, at: url ?? server.url, settings, jobs: jobs ?? self.jobs, now: now)
         keepers.withLock { $0.append(keeper) }
         return keeper
     }

@@ -27,6 +27,7 @@ extension LeaseKeeper {
 
     /// Follows the bucket's entries until the task is cancelled.
     func follow() async {
+        var wait = timing.retry
         while !Task.isCancelled {
             do {
                 let bucket = try await source.open()
@@ -36,8 +37,16 @@ extension LeaseKeeper {
                 options.patience = nil
                 options.created = bucket.info.created
                 let watch = try await bucket.watch(options)
-                let reading = Task { try await self.read(watch) }
-                state.withLock { $0.reading = reading }
+                // It begins with all that the bucket holds, whose revisions may be lower than those known so far: a
+                // server may lose what it has acknowledged.
+                let reading = state.withLock { state in
+                    state.table.forgetSeen()
+                    state.isCurrent = false
+                    let reading = Task { try await self.read(watch) }
+                    state.reading = reading
+                    return reading
+                }
+                wait = timing.retry
                 let result = await withTaskCancellationHandler {
                     await reading.result
                 } onCancel: {
@@ -49,8 +58,9 @@ extension LeaseKeeper {
                 // The daemon stops, or the bucket is another one.
             } catch {
                 logger.warning("the bucket of leases cannot be followed", metadata: ["reason": "\(error)"])
+                wait = min(wait * 2, timing.duration)
             }
-            await pause(timing.retry)
+            await pause(wait)
         }
     }
 

@@ -1,7 +1,8 @@
 import KVModel
 
-/// What a keeper knows of the leases: its own, those of others, and when to try for which. Pure: time and chance are
-/// arguments.
+/// What a keeper knows of the leases: its own, those of others, and when to try for which.
+///
+/// Pure: time and chance are arguments.
 struct LeaseTable {
     typealias Instant = ContinuousClock.Instant
 

@@ -2,6 +2,7 @@ import GRDB
 
 /// How a job that runs all the time did around a moment.
 public struct JobSample: Sendable, Hashable, Codable {
+    /// The job.
     public var job: String
     /// Nanoseconds since 1970.
     public var time: Int64
@@ -14,6 +15,7 @@ public struct JobSample: Sendable, Hashable, Codable {
     /// Bytes moved in a second.
     public var bytes: Double
 
+    /// A sample.
     public init(
         job: String,
         time: Int64,
