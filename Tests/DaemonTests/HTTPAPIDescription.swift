@@ -26,7 +26,9 @@ struct APIDescription {
                 if name.isEmpty || !names.insert(name).inserted { mistakes.append("\(place): operationId") }
                 if operation["responses"]?.object?.isEmpty != false { mistakes.append("\(place): responses") }
                 let parameters = (item["parameters"]?.array ?? []) + (operation["parameters"]?.array ?? [])
-                let inPath = parameters.map { resolved($0) }.filter { $0["in"] == "path" }.compactMap(\.["name"]?.string)
+                let inPath = parameters.map { resolved($0) }.filter { $0["in"] == "path" }.compactMap(
+                    \.["name"]?.string
+                )
                 let wanted = path.split(separator: "/").filter { $0.hasPrefix("{") }.map { $0.dropFirst().dropLast() }
                 if Set(inPath) != Set(wanted.map(String.init)) { mistakes.append("\(place): path parameters") }
             }

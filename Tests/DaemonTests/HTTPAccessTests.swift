@@ -23,12 +23,26 @@ struct HTTPAccessTests {
     }
 
     private static func asked(
-        _ authority: String?, changes: Bool = false, origin: String? = nil, site: String? = nil, proof: Bool = false,
-        authorization: String? = nil, session: String? = nil, isOpen: Bool = false
+        _ authority: String?,
+        changes: Bool = false,
+        origin: String? = nil,
+        site: String? = nil,
+        proof: Bool = false,
+        authorization: String? = nil,
+        session: String? = nil,
+        isOpen: Bool = false
     ) -> AccessRule.Asked {
         .init(
-            changes: changes, isOpen: isOpen, authority: authority, origin: origin, fetchSite: site, hasProof: proof,
-            authorization: authorization, session: session, now: 1_000_000_000)
+            changes: changes,
+            isOpen: isOpen,
+            authority: authority,
+            origin: origin,
+            fetchSite: site,
+            hasProof: proof,
+            authorization: authorization,
+            session: session,
+            now: 1_000_000_000
+        )
     }
 
     private static let session = TokenGate(Secret(token)).session(now: 0)
@@ -54,67 +68,112 @@ struct HTTPAccessTests {
         Case(name: "own origin", asked: asked("localhost:1", changes: true, origin: "http://localhost:1")),
         Case(name: "own site", asked: asked("localhost:1", changes: true, site: "same-origin")),
         Case(
-            name: "foreign origin", asked: asked("localhost:1", changes: true, origin: "http://evil.example", proof: true),
-            code: "foreign_origin"),
+            name: "foreign origin",
+            asked: asked("localhost:1", changes: true, origin: "http://evil.example", proof: true),
+            code: "foreign_origin"
+        ),
         Case(
-            name: "origin of another port", asked: asked("localhost:1", changes: true, origin: "http://localhost:2"),
-            code: "foreign_origin"),
+            name: "origin of another port",
+            asked: asked("localhost:1", changes: true, origin: "http://localhost:2"),
+            code: "foreign_origin"
+        ),
         Case(
-            name: "origin of another scheme", asked: asked("localhost:1", changes: true, origin: "https://localhost:1"),
-            code: "foreign_origin"),
+            name: "origin of another scheme",
+            asked: asked("localhost:1", changes: true, origin: "https://localhost:1"),
+            code: "foreign_origin"
+        ),
         Case(
-            name: "origin null", asked: asked("localhost:1", changes: true, origin: "null", proof: true),
-            code: "foreign_origin"),
+            name: "origin null",
+            asked: asked("localhost:1", changes: true, origin: "null", proof: true),
+            code: "foreign_origin"
+        ),
         Case(name: "same site", asked: asked("localhost:1", changes: true, site: "same-site"), code: "foreign_origin"),
         Case(
-            name: "foreign site", asked: asked("localhost:1", changes: true, site: "cross-site", proof: true),
-            code: "foreign_origin"),
+            name: "foreign site",
+            asked: asked("localhost:1", changes: true, site: "cross-site", proof: true),
+            code: "foreign_origin"
+        ),
         Case(
-            name: "own origin with TLS", asked: asked("localhost:1", changes: true, origin: "https://localhost:1"),
-            isSecure: true),
+            name: "own origin with TLS",
+            asked: asked("localhost:1", changes: true, origin: "https://localhost:1"),
+            isSecure: true
+        ),
         // The token.
         Case(name: "no token", asked: asked("localhost:1"), hasToken: true, code: "token_needed"),
         Case(name: "open path", asked: asked("localhost:1", isOpen: true), hasToken: true),
         Case(name: "token", asked: asked("localhost:1", authorization: "Bearer " + token), hasToken: true),
         Case(name: "small letters", asked: asked("localhost:1", authorization: "bearer " + token), hasToken: true),
         Case(
-            name: "longer token", asked: asked("localhost:1", authorization: "Bearer " + token + "0"), hasToken: true,
-            code: "token_needed"),
+            name: "longer token",
+            asked: asked("localhost:1", authorization: "Bearer " + token + "0"),
+            hasToken: true,
+            code: "token_needed"
+        ),
         Case(
-            name: "shorter token", asked: asked("localhost:1", authorization: "Bearer " + token.dropLast()),
-            hasToken: true, code: "token_needed"),
+            name: "shorter token",
+            asked: asked("localhost:1", authorization: "Bearer " + token.dropLast()),
+            hasToken: true,
+            code: "token_needed"
+        ),
         Case(
-            name: "empty token", asked: asked("localhost:1", authorization: "Bearer "), hasToken: true,
-            code: "token_needed"),
+            name: "empty token",
+            asked: asked("localhost:1", authorization: "Bearer "),
+            hasToken: true,
+            code: "token_needed"
+        ),
         Case(
-            name: "another way", asked: asked("localhost:1", authorization: "Basic " + token), hasToken: true,
-            code: "token_needed"),
+            name: "another way",
+            asked: asked("localhost:1", authorization: "Basic " + token),
+            hasToken: true,
+            code: "token_needed"
+        ),
         Case(
-            name: "token is proof", asked: asked("localhost:1", changes: true, authorization: "Bearer " + token),
-            hasToken: true),
+            name: "token is proof",
+            asked: asked("localhost:1", changes: true, authorization: "Bearer " + token),
+            hasToken: true
+        ),
         Case(name: "session", asked: asked("localhost:1", session: session), hasToken: true),
         Case(
-            name: "session is no proof", asked: asked("localhost:1", changes: true, session: session), hasToken: true,
-            code: "proof_needed"),
+            name: "session is no proof",
+            asked: asked("localhost:1", changes: true, session: session),
+            hasToken: true,
+            code: "proof_needed"
+        ),
         Case(
             name: "session of another token",
             asked: asked("localhost:1", session: TokenGate(Secret("another token, as long")).session(now: 0)),
-            hasToken: true, code: "token_needed"),
+            hasToken: true,
+            code: "token_needed"
+        ),
         Case(
-            name: "session made longer", asked: asked("localhost:1", session: "9" + session), hasToken: true,
-            code: "token_needed"),
+            name: "session made longer",
+            asked: asked("localhost:1", session: "9" + session),
+            hasToken: true,
+            code: "token_needed"
+        ),
         Case(
             name: "session that ended",
             asked: asked("localhost:1", session: TokenGate(Secret(token)).session(now: -700_000_000_000_000)),
-            hasToken: true, code: "token_needed"),
+            hasToken: true,
+            code: "token_needed"
+        ),
         Case(name: "no session", asked: asked("localhost:1", session: "."), hasToken: true, code: "token_needed"),
         // From elsewhere there is always a token; names of the machine are not known there.
         Case(
-            name: "from elsewhere", asked: asked("status.example", authorization: "Bearer " + token), hasToken: true,
-            isSecure: true, host: "0.0.0.0"),
+            name: "from elsewhere",
+            asked: asked("status.example", authorization: "Bearer " + token),
+            hasToken: true,
+            isSecure: true,
+            host: "0.0.0.0"
+        ),
         Case(
-            name: "from elsewhere without it", asked: asked("status.example"), hasToken: true, isSecure: true,
-            host: "0.0.0.0", code: "token_needed"),
+            name: "from elsewhere without it",
+            asked: asked("status.example"),
+            hasToken: true,
+            isSecure: true,
+            host: "0.0.0.0",
+            code: "token_needed"
+        ),
     ]
 
     @Test("Who is let in", arguments: cases)
@@ -126,7 +185,8 @@ struct HTTPAccessTests {
 
     @Test(
         "Only loopback may do without a token and TLS",
-        arguments: ["0.0.0.0", "::", "192.168.1.5", "example.com", "127.0.0.1.example.com", "128.0.0.1", ""])
+        arguments: ["0.0.0.0", "::", "192.168.1.5", "example.com", "127.0.0.1.example.com", "128.0.0.1", ""]
+    )
     func elsewhere(host: String) throws {
         var settings = HTTPSettings()
         settings.host = host
@@ -177,7 +237,10 @@ struct HTTPAccessTests {
         for path in ["/jobs/nightly/run", "/api/v1/jobs/nightly/pause"] {
             #expect(try await face.ask(path, method: "POST").status == 403)
             let foreign = try await face.ask(
-                path, method: "POST", headers: [("Origin", "http://evil.example"), (Self.proof, "1")])
+                path,
+                method: "POST",
+                headers: [("Origin", "http://evil.example"), (Self.proof, "1")]
+            )
             #expect(foreign.status == 403)
         }
         #expect(await daemon.told.isEmpty)

@@ -85,7 +85,9 @@ final class Browser: Sendable {
     /// Sends a command, and returns what it results in.
     @discardableResult
     func send(
-        _ method: String, _ parameters: [String: JSONValue] = [:], session: String? = nil
+        _ method: String,
+        _ parameters: [String: JSONValue] = [:],
+        session: String? = nil
     ) async throws -> JSONValue {
         let id = state.withLock { state in
             state.lastID += 1
@@ -170,7 +172,9 @@ struct BrowserPage: Sendable {
         self.browser = browser
         let target = try await browser.send("Target.createTarget", ["url": "about:blank"])
         let attached = try await browser.send(
-            "Target.attachToTarget", ["targetId": target["targetId"] ?? .null, "flatten": true])
+            "Target.attachToTarget",
+            ["targetId": target["targetId"] ?? .null, "flatten": true]
+        )
         guard let session = attached["sessionId"]?.string else { throw TestError(text: "no page") }
         self.session = session
         for domain in ["Page", "Runtime", "Log", "Network"] { try await send("\(domain).enable") }
@@ -186,7 +190,8 @@ struct BrowserPage: Sendable {
     func value(_ expression: String) async throws -> JSONValue {
         let result = try await send(
             "Runtime.evaluate",
-            ["expression": .string(expression), "returnByValue": true, "awaitPromise": true])
+            ["expression": .string(expression), "returnByValue": true, "awaitPromise": true]
+        )
         if let exception = result["exceptionDetails"] { throw TestError(text: "\(expression): \(exception)") }
         return result["result"]?["value"] ?? .null
     }
@@ -206,7 +211,8 @@ struct BrowserPage: Sendable {
 
     func press(_ key: String, code: Int) async throws {
         var parameters: [String: JSONValue] = [
-            "type": "keyDown", "key": .string(key), "code": .string(key), "windowsVirtualKeyCode": .integer(Int64(code)),
+            "type": "keyDown", "key": .string(key), "code": .string(key),
+            "windowsVirtualKeyCode": .integer(Int64(code)),
         ]
         if key == "Enter" { parameters["text"] = "\r" }
         try await send("Input.dispatchKeyEvent", parameters)
@@ -221,7 +227,8 @@ struct BrowserPage: Sendable {
             [
                 "width": .integer(width), "height": .integer(height), "deviceScaleFactor": 1,
                 "mobile": .bool(isPhone),
-            ])
+            ]
+        )
     }
 
     /// Writes what the page looks like to a file, and returns how many bytes that took.

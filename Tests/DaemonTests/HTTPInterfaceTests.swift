@@ -38,11 +38,18 @@ struct HTTPInterfaceTests {
         ]
         for call in calls {
             let answer = try await face.ask(
-                call.path, method: call.method, headers: call.method == "POST" ? Self.proof : [])
+                call.path,
+                method: call.method,
+                headers: call.method == "POST" ? Self.proof : []
+            )
             #expect(answer.status == call.status, "\(call.path): \(answer.text)")
             #expect(answer.headers["content-type"] == "application/json")
             let mistakes = description.mistakes(
-                of: try answer.json(), method: call.method.lowercased(), path: call.template, status: call.status)
+                of: try answer.json(),
+                method: call.method.lowercased(),
+                path: call.template,
+                status: call.status
+            )
             #expect(mistakes == [], "\(call.method) \(call.path)")
         }
         #expect(await daemon.told == ["run new <job> & co", "pause nightly", "resume nightly"])
@@ -200,8 +207,12 @@ struct HTTPInterfaceTests {
         #expect(wrong.status == 401 && wrong.headers["set-cookie"] == nil)
         let encoded = "a+token+with+%2B+and+%26+and+%C3%BC"
         let foreign = try await face.ask(
-            "/login", method: "POST", headers: [("Origin", "https://evil.example")], body: "token=\(encoded)",
-            client: client)
+            "/login",
+            method: "POST",
+            headers: [("Origin", "https://evil.example")],
+            body: "token=\(encoded)",
+            client: client
+        )
         #expect(foreign.status == 403)
         let right = try await face.ask("/login", method: "POST", headers: own, body: "token=\(encoded)", client: client)
         #expect(right.status == 303)

@@ -58,7 +58,9 @@ struct HTTPPageTests {
         #expect(try await page.value(wide) == false)
         #expect(try await page.screenshot(to: folder + "/status.png") > 20_000)
         try await page.send(
-            "Emulation.setEmulatedMedia", ["features": [["name": "prefers-color-scheme", "value": "dark"]]])
+            "Emulation.setEmulatedMedia",
+            ["features": [["name": "prefers-color-scheme", "value": "dark"]]]
+        )
         #expect(try await page.screenshot(to: folder + "/status-dark.png") > 20_000)
         try await page.send("Emulation.setEmulatedMedia", ["features": []])
     }
@@ -102,7 +104,9 @@ struct HTTPPageTests {
     }
 
     private static func restart(
-        _ page: BrowserPage, _ daemon: StandInDaemon, _ face: RunningFace
+        _ page: BrowserPage,
+        _ daemon: StandInDaemon,
+        _ face: RunningFace
     ) async throws -> RunningFace {
         #expect(try await face.stop() < .seconds(1))
         #expect(face.log.complaints == [])
@@ -145,7 +149,8 @@ struct HTTPPageTests {
             [
                 "nodeId": document["root"]?["nodeId"] ?? .null,
                 "selector": "#job-nightly .actions form:nth-child(2) button",
-            ])
+            ]
+        )
         try await page.send("DOM.focus", ["nodeId": button["nodeId"] ?? .null])
         try await page.press("Enter", code: 13)
         try await eventually("the form", timeout: .seconds(10)) { await daemon.told.last == "resume nightly" }

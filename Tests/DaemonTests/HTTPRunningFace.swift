@@ -19,7 +19,9 @@ final class RunningFace: Sendable {
     private let task: Task<Void, any Error>
 
     init(
-        _ control: any DaemonControl, port: Int? = nil, change: (inout HTTPSettings) -> Void = { _ in }
+        _ control: any DaemonControl,
+        port: Int? = nil,
+        change: (inout HTTPSettings) -> Void = { _ in }
     ) async throws {
         var settings = HTTPSettings()
         settings.port = try port ?? FreePort.next()
@@ -30,7 +32,10 @@ final class RunningFace: Sendable {
         logger.logLevel = .info
         let group = ServiceGroup(
             configuration: .init(
-                services: [try HTTPFace(settings, control: control, logger: logger)], logger: logger))
+                services: [try HTTPFace(settings, control: control, logger: logger)],
+                logger: logger
+            )
+        )
         self.group = group
         let hasEnded = Ended()
         let task = Task {
@@ -42,6 +47,19 @@ final class RunningFace: Sendable {
             hasEnded.flag.withLock { $0 } || log.lines.contains { $0.contains("listening") }
         }
         if hasEnded.flag.withLock({ $0 }) { try await task.value }
+        Self.keepListenersFromChildren()
+    }
+
+    /// NIO's listening sockets live on in programs that are started meanwhile, and would keep their ports taken.
+    private static func keepListenersFromChildren() {
+        for descriptor in 3..<Int32(1024) {
+            var listens: Int32 = 0
+            var size = socklen_t(MemoryLayout<Int32>.size)
+            guard getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0, listens == 1 else {
+                continue
+            }
+            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        }
     }
 
     private final class Ended: Sendable {
@@ -59,7 +77,10 @@ final class RunningFace: Sendable {
 
     /// What the face answers.
     func ask(
-        _ path: String, method: String = "GET", headers: [(String, String)] = [], body: String? = nil,
+        _ path: String,
+        method: String = "GET",
+        headers: [(String, String)] = [],
+        body: String? = nil,
         client: HTTPClient = .shared
     ) async throws -> Answer {
         var request = HTTPClientRequest(url: "\(isSecure ? "https" : "http")://127.0.0.1:\(port)\(path)")
@@ -69,8 +90,10 @@ final class RunningFace: Sendable {
         let response = try await client.execute(request, timeout: .seconds(20))
         let bytes = try await response.body.collect(upTo: 8 << 20)
         return Answer(
-            status: Int(response.status.code), text: String(buffer: bytes),
-            headers: Dictionary(response.headers.map { ($0.name.lowercased(), $0.value) }) { $0 + ", " + $1 })
+            status: Int(response.status.code),
+            text: String(buffer: bytes),
+            headers: Dictionary(response.headers.map { ($0.name.lowercased(), $0.value) }) { $0 + ", " + $1 }
+        )
     }
 
     /// An answer to a request.

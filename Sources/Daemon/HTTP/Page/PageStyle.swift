@@ -6,7 +6,7 @@ enum PageStyle {
     private static let colours = """
 
         :root { color-scheme: light dark; --bg: #f4f6f8; --card: #fff; --text: #1b2430; --muted: #566273; \
-        --line: #dfe4ea; --strong-line: #8b97a6; --accent: #1d5fae; --accent-soft: #e8f0fa; --red: #b0231a; \
+        --line: #dfe4ea; --strong-line: #7d8a9a; --accent: #1d5fae; --accent-soft: #e8f0fa; --red: #b0231a; \
         --red-soft: #fdeceb; --green: #1a6b3a; --green-soft: #e5f4ea; --amber: #855000; --amber-soft: #fdf2da; \
         --grey-soft: #edf0f3; }
         @media (prefers-color-scheme: dark) { :root { --bg: #10151b; --card: #19202a; --text: #e4e9f0; \
