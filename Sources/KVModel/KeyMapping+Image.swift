@@ -4,7 +4,9 @@ extension KeyMapping {
     /// They may cover names that no key gets, never the other way round.
     public func image(of patterns: [KeyPattern]) -> [KeyPattern] {
         let patterns = patterns.isEmpty ? [.all] : patterns
-        guard !isIdentity else { return KeyPattern.canonical(patterns).isEmpty ? [.all] : KeyPattern.canonical(patterns) }
+        guard !isIdentity else {
+            return KeyPattern.canonical(patterns).isEmpty ? [.all] : KeyPattern.canonical(patterns)
+        }
         var image: [KeyPattern] = []
         for pattern in patterns {
             for rule in rules {
