@@ -1,3 +1,4 @@
+import JetStream
 import KVModel
 import KeyValue
 
