@@ -124,7 +124,15 @@ struct ArgumentParsingTests {
             "kv add orders --ttl soon", "kv add orders --storage tape", "kv add orders --metadata x",
             "kv ls --context a --no-context", "kv ls --js-domain a --js-api-prefix b", "kv ls --timeout x",
             "kv watch o --include-history --updates-only", "list a --colors sometimes", "list a --log-format xml",
-            "kv get o k --revision -1",
+            "kv get o k --revision -1", "mirror a", "mirror a b c", "mirror a* b",
+            "mirror a b --once --reconcile-every 1h",
+            "mirror a b --reconcile --reconcile-every 1h", "mirror a b --reconcile-every 10ms", "mirror a b --dry-run",
+            "mirror a b --once --reconcile --dry-run", "mirror a b --reconcile --set history=2",
+            "mirror a b --reconcile --on-recreate resync", "mirror a b --map a=b --map c=b",
+            "mirror a b --set histroy=2",
+            "mirror a b --on-recreate ignore", "mirror a b --filter a..b",
+            "mirror a b --reconcile --preserve-revisions",
+            "mirror a b --preserve-revisions --reconcile-every 1h",
         ]
     )
     func wrong(line: String) throws {

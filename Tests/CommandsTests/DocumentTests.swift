@@ -1,5 +1,6 @@
 import Foundation
 import KVModel
+import Replication
 import Testing
 
 @testable import Commands
@@ -60,6 +61,43 @@ struct DocumentTests {
             var stream: JSONValue = ["aB_c.dE": ["maxAge": 1]]
         }
         #expect(try text(Document()) == #"{"first_revision":1,"stream":{"aB_c.dE":{"maxAge":1}}}"# + "\n")
+    }
+
+    @Test("A mirror and a comparison of its buckets say everything under names that stay")
+    func mirrors() throws {
+        var report = MirrorReport(
+            outcome: .caughtUp,
+            source: bucket,
+            sourceCluster: "east",
+            target: bucket,
+            targetCluster: "west"
+        )
+        report.resumeRevision = 7
+        #expect(
+            try text(MirrorDocument(report, nil))
+                == #"{"bytes_written":0,"duration_seconds":0,"entries_written":0,"expired":0,"filtered":0,"#
+                + #""foreign_changes":0,"from_revision":0,"interruptions":0,"is_target_new":false,"kind":"mirror","#
+                + #""outcome":"caught-up","removed":0,"resume_revision":7,"resynced":false,"skipped":0,"#
+                + #""source":"orders","source_cluster":"east","superseded":0,"target":"orders","#
+                + #""target_cluster":"west"}"# + "\n"
+        )
+        var found = ReconciliationReport(
+            source: bucket,
+            sourceCluster: "east",
+            target: bucket,
+            targetCluster: "west",
+            revision: 7
+        )
+        found.foreign = 1
+        found.examples = [ReconciliationFinding(kind: .foreign, key: "a", sourceRevision: 5, targetRevision: 9)]
+        #expect(
+            try text(ReconciliationDocument(found))
+                == #"{"additional":0,"different":0,"differences":1,"duration_seconds":0,"equal":0,"examples":"#
+                + #"[{"is_repaired":false,"key":"a","kind":"foreign","source_revision":5,"target_revision":9}],"#
+                + #""expired":0,"foreign":1,"is_equal":false,"kind":"reconciliation","leftover":0,"missing":0,"#
+                + #""newer":0,"pending":0,"repaired":0,"revision":7,"source":"orders","source_cluster":"east","#
+                + #""target":"orders","target_cluster":"west"}"# + "\n"
+        )
     }
 
     @Test("A JSON value on one line reads back as the same value")

@@ -108,7 +108,9 @@ struct MirrorFaultTests {
                 mirror = try run.start()
             case .restartSource: try await run.rig.source.restart()
             case .restartTarget: try await run.rig.target.restart()
-            case .cut: for way in run.ways where Int.random(in: 0..<3, using: &random) > 0 { way.cut() }
+            case .cut:
+                let which = Int.random(in: 0..<3, using: &random)
+                for (index, way) in run.ways.enumerated() where which != index { way.cut() }
             }
         }
         try await Task.sleep(until: begin + .seconds(plan.seconds), clock: clock)

@@ -23,7 +23,7 @@ struct MirrorTests {
         #expect(try first.text("kind") == "mirror" && first.text("outcome") == "caught-up")
         #expect(try first.number("from_revision") == 0 && first.number("entries_written") > 0)
         try await rig.expectEqual()
-        try await rig.source.withClient { client in
+        _ = try await rig.source.withClient { client in
             try client.putMany("src", [RawPut("more.a", "1"), RawPut("more.b", "1"), .delete(Array("more.a".utf8))])
         }
         let second = try Report(try await rig.mirror(["--once", "--json"]))
@@ -124,14 +124,9 @@ struct MirrorTests {
         let rig = try await MirrorRig()
         defer { rig.close() }
         try await makeSource(rig, ["a"])
-        let wrong = [
-            ["--once", "--reconcile-every", "1h"], ["--reconcile-every", "10ms"], ["--dry-run"],
-            ["--once", "--reconcile", "--dry-run"], ["--reconcile", "--set", "history=2"],
-            ["--map", "a=b", "--map", "c=b"],
-            ["--on-recreate", "ignore"], ["--set", "histroy=2"], ["--filter", "a..b"],
-            ["--reconcile", "--preserve-revisions"],
-        ]
-        for options in wrong { try await rig.mirror(options, code: 64) }
+        for options in [["--once", "--reconcile-every", "1h"], ["--dry-run"], ["--set", "histroy=2"]] {
+            try await rig.mirror(options, code: 64)
+        }
         let itself = try await CisternProcess.run(["mirror", "src", "src", "--once", "-s", rig.source.url])
         #expect(itself.code == 64 && itself.errorText.contains("same bucket"), "\(itself)")
         let nothing = try await CisternProcess.run(["mirror", "nothing", "dst", "--once", "-s", rig.source.url])

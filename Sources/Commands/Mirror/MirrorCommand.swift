@@ -27,7 +27,7 @@ struct MirrorCommand: CisternCommand {
 
             Examples:
               cistern mirror east/config west/config
-              cistern mirror config config --target-server nats://west:4222 --reconcile-every 1h
+              cistern mirror config config --target-context west --reconcile-every 1h
               cistern mirror orders orders-eu --filter 'eu.>' --map 'eu.>=>' --set storage=memory
               cistern mirror east/config west/config --once
               cistern mirror east/config west/config --reconcile --dry-run

@@ -61,13 +61,14 @@ extension Reconciliation {
     func finding(_ look: Look) -> ReconciliationFinding {
         var kind = ReconciliationFinding.Kind.different
         if case .found(let found) = look.verdict { kind = found }
-        return ReconciliationFinding(
+        var finding = ReconciliationFinding(
             kind: kind,
             key: look.key,
             sourceRevision: look.source?.revision,
-            targetRevision: look.target?.revision,
-            obstacle: look.obstacle
+            targetRevision: look.target?.revision
         )
+        finding.obstacle = look.obstacle
+        return finding
     }
 
     // MARK: Looking

@@ -28,6 +28,14 @@ public struct ReconciliationFinding: Sendable, Hashable {
     public var isRepaired = false
     /// Why it was not repaired, if that was tried.
     public var obstacle: String?
+
+    /// A finding of this kind.
+    public init(kind: Kind, key: Key, sourceRevision: Revision? = nil, targetRevision: Revision? = nil) {
+        self.kind = kind
+        self.key = key
+        self.sourceRevision = sourceRevision
+        self.targetRevision = targetRevision
+    }
 }
 
 /// What a comparison of a mirror's two buckets found, and what it repaired.
@@ -78,7 +86,7 @@ public struct ReconciliationReport: Sendable, Hashable {
     static let exampleLimit = 20
 
     /// A report that says nothing yet.
-    init(
+    public init(
         source: BucketName,
         sourceCluster: String,
         target: BucketName,
