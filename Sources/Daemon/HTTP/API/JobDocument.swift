@@ -74,6 +74,11 @@ public struct JobDocument: Codable, Sendable {
 /// `GET /api/v1/jobs`.
 public struct JobListDocument: Codable, Sendable {
     public var jobs: [JobDocument]
+
+    /// A list of these jobs.
+    public init(jobs: [JobDocument]) {
+        self.jobs = jobs
+    }
 }
 
 /// A run in the API.
