@@ -70,7 +70,7 @@ struct Cistern: AsyncParsableCommand {
                     TagCommand.self, PruneCommand.self, CompactCommand.self, RepairCommand.self, UnlockCommand.self,
                 ]
             ),
-            CommandGroup(name: "Jobs", subcommands: [CheckConfigCommand.self]),
+            CommandGroup(name: "Jobs", subcommands: [CheckConfigCommand.self, DoctorCommand.self]),
             CommandGroup(name: "Encryption", subcommands: [KeygenCommand.self, RekeyCommand.self]),
             CommandGroup(name: "In and out", subcommands: [ExportCommand.self, ImportCommand.self]),
             CommandGroup(name: "The buckets themselves", subcommands: [BucketCommand.self]),
