@@ -75,7 +75,7 @@ struct Cistern: AsyncParsableCommand {
                 name: "Jobs",
                 subcommands: [
                     ServeCommand.self, RunCommand.self, JobsCommand.self, RunsCommand.self, StatusCommand.self,
-                    CheckConfigCommand.self,
+                    CheckConfigCommand.self, DoctorCommand.self,
                 ]
             ),
             CommandGroup(name: "Encryption", subcommands: [KeygenCommand.self, RekeyCommand.self]),
