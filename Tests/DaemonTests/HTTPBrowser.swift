@@ -231,9 +231,12 @@ struct BrowserPage: Sendable {
         )
     }
 
-    /// Writes what the page looks like to a file, and returns how many bytes that took.
-    func screenshot(to path: String) async throws -> Int {
-        let picture = try await send("Page.captureScreenshot", ["format": "png", "captureBeyondViewport": true])
+    /// Writes what the page, or what is seen of it, looks like to a file, and returns how many bytes that took.
+    func screenshot(to path: String, isWhole: Bool) async throws -> Int {
+        let picture = try await send(
+            "Page.captureScreenshot",
+            ["format": "png", "captureBeyondViewport": .bool(isWhole)]
+        )
         guard let data = picture["data"]?.string.flatMap({ Data(base64Encoded: $0) }) else { return 0 }
         try data.write(to: URL(fileURLWithPath: path))
         return data.count
