@@ -57,6 +57,7 @@ final class Browser: Sendable {
             + [strdup("HOME=\(folder.path)"), nil]
         defer { for text in arguments + environment { free(text) } }
         var pid: Int32 = 0
+        OpenFiles.keepFromChildren()
         let failure = posix_spawn(&pid, Self.program, &actions, &attributes, &arguments, &environment)
         guard failure == 0 else { throw TestError(text: "cannot start \(Self.program): \(failure)") }
         self.pid = pid

@@ -47,19 +47,6 @@ final class RunningFace: Sendable {
             hasEnded.flag.withLock { $0 } || log.lines.contains { $0.contains("listening") }
         }
         if hasEnded.flag.withLock({ $0 }) { try await task.value }
-        Self.keepListenersFromChildren()
-    }
-
-    /// NIO's listening sockets live on in programs that are started meanwhile, and would keep their ports taken.
-    private static func keepListenersFromChildren() {
-        for descriptor in 3..<Int32(1024) {
-            var listens: Int32 = 0
-            var size = socklen_t(MemoryLayout<Int32>.size)
-            guard getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0, listens == 1 else {
-                continue
-            }
-            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        }
     }
 
     private final class Ended: Sendable {
