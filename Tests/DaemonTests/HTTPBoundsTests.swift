@@ -45,8 +45,8 @@ struct HTTPBoundsTests {
             let silent = try RawConnection(port: port)
             let slow = try RawConnection(port: port)
             slow.send("GET / HTTP/1.1\r\nHost: local")
-            #expect(try await silent.readToEnd(seconds: 5) == "")
-            #expect(try await slow.readToEnd(seconds: 5)?.isEmpty == true)
+            #expect(try await silent.readToEnd(seconds: 30) == "")
+            #expect(try await slow.readToEnd(seconds: 30)?.isEmpty == true)
         }
     }
 
@@ -58,18 +58,18 @@ struct HTTPBoundsTests {
         } body: { port in
             let slow = try RawConnection(port: port)
             slow.send(head + "Content-Length: 10\r\n\r\ntok")
-            let answer = try #require(try await slow.readToEnd(seconds: 5))
+            let answer = try #require(try await slow.readToEnd(seconds: 30))
             #expect(!answer.contains("200 OK"))
             let announced = try RawConnection(port: port)
             announced.send(head + "Content-Length: 100000\r\n\r\n")
-            #expect(try await announced.readToEnd(seconds: 5)?.contains("413 ") == true)
+            #expect(try await announced.readToEnd(seconds: 30)?.contains("413 ") == true)
             let chunked = try RawConnection(port: port)
             let chunk = String(repeating: "x", count: 20_000)
             chunked.send(head + "Transfer-Encoding: chunked\r\n\r\n4e20\r\n\(chunk)\r\n")
-            #expect(try await chunked.readToEnd(seconds: 5)?.contains("413 ") == true)
+            #expect(try await chunked.readToEnd(seconds: 30)?.contains("413 ") == true)
             let long = try RawConnection(port: port)
             long.send("GET /" + String(repeating: "x", count: 100_000) + " HTTP/1.1\r\nHost: localhost\r\n\r\n")
-            #expect(try await long.readToEnd(seconds: 5)?.contains("200 OK") == false)
+            #expect(try await long.readToEnd(seconds: 30)?.contains("200 OK") == false)
         }
     }
 
@@ -77,17 +77,18 @@ struct HTTPBoundsTests {
     func slowReader() async throws {
         let daemon = StandInDaemon()
         await daemon.change { view in
-            view.jobs[0].summary = String(repeating: "a long summary ", count: 1_500_000)
+            view.jobs[0].summary = String(repeating: "a long summary ", count: 500_000)
         }
         _ = try await Self.withFace(daemon) {
             $0.send = .milliseconds(300)
         } body: { port in
-            let connection = try RawConnection(port: port)
+            let connection = try RawConnection(port: port, receiveBuffer: 4096)
             connection.send("GET /api/v1/jobs/nightly HTTP/1.1\r\nHost: localhost\r\n\r\n")
             // Nothing is read for longer than the bound; then only what the buffers held is left.
+            try await eventually("the answer") { await daemon.views > 0 }
             try await Task.sleep(for: .seconds(1.5))
-            let text = try #require(try await connection.readToEnd(seconds: 5))
-            #expect(text.utf8.count < 22_000_000)
+            let text = try #require(try await connection.readToEnd(seconds: 30))
+            #expect(text.utf8.count < 7_500_000)
         }
     }
 
@@ -102,7 +103,7 @@ struct HTTPBoundsTests {
             let last = try RawConnection(port: port)
             last.send("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             #expect(try await last.readToEnd(seconds: 0.3) == nil)
-            #expect(try await last.readToEnd(seconds: 15)?.contains("ok\n") == true)
+            #expect(try await last.readToEnd(seconds: 30)?.contains("ok\n") == true)
             withExtendedLifetime(held) {}
         }
     }
@@ -123,7 +124,8 @@ struct HTTPBoundsTests {
             try await eventually("a page that takes long") { await daemon.views >= 9 }
             Self.kept.withLock { $0 += pages + [half] }
         }
-        #expect(time < .seconds(1))
+        // Far from the 30 seconds of the page, with room for a busy machine.
+        #expect(time < .seconds(5))
         #expect(complaints == [])
         Self.kept.withLock { $0 = [] }
     }

@@ -57,6 +57,7 @@ final class Browser: Sendable {
             + [strdup("HOME=\(folder.path)"), nil]
         defer { for text in arguments + environment { free(text) } }
         var pid: Int32 = 0
+        OpenFiles.keepFromChildren()
         let failure = posix_spawn(&pid, Self.program, &actions, &attributes, &arguments, &environment)
         guard failure == 0 else { throw TestError(text: "cannot start \(Self.program): \(failure)") }
         self.pid = pid
@@ -231,9 +232,12 @@ struct BrowserPage: Sendable {
         )
     }
 
-    /// Writes what the page looks like to a file, and returns how many bytes that took.
-    func screenshot(to path: String) async throws -> Int {
-        let picture = try await send("Page.captureScreenshot", ["format": "png", "captureBeyondViewport": true])
+    /// Writes what the page, or what is seen of it, looks like to a file, and returns how many bytes that took.
+    func screenshot(to path: String, isWhole: Bool) async throws -> Int {
+        let picture = try await send(
+            "Page.captureScreenshot",
+            ["format": "png", "captureBeyondViewport": .bool(isWhole)]
+        )
         guard let data = picture["data"]?.string.flatMap({ Data(base64Encoded: $0) }) else { return 0 }
         try data.write(to: URL(fileURLWithPath: path))
         return data.count

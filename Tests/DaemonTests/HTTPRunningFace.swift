@@ -47,19 +47,6 @@ final class RunningFace: Sendable {
             hasEnded.flag.withLock { $0 } || log.lines.contains { $0.contains("listening") }
         }
         if hasEnded.flag.withLock({ $0 }) { try await task.value }
-        Self.keepListenersFromChildren()
-    }
-
-    /// NIO's listening sockets live on in programs that are started meanwhile, and would keep their ports taken.
-    private static func keepListenersFromChildren() {
-        for descriptor in 3..<Int32(1024) {
-            var listens: Int32 = 0
-            var size = socklen_t(MemoryLayout<Int32>.size)
-            guard getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0, listens == 1 else {
-                continue
-            }
-            _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
-        }
     }
 
     private final class Ended: Sendable {
@@ -143,8 +130,12 @@ struct TestError: Error, Sendable {
 final class RawConnection: Sendable {
     private let socket: Int32
 
-    init(port: Int) throws {
+    /// Connects; with a small buffer if what is sent to it must soon have to wait.
+    init(port: Int, receiveBuffer: Int32? = nil) throws {
         socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        if var receiveBuffer {
+            setsockopt(socket, SOL_SOCKET, SO_RCVBUF, &receiveBuffer, socklen_t(MemoryLayout<Int32>.size))
+        }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = in_port_t(UInt16(port)).bigEndian

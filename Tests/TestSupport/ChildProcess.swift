@@ -160,6 +160,7 @@ public final class ChildProcess: Sendable {
         var environment = plan.environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
         defer { for text in arguments + environment { free(text) } }
         var pid: Int32 = 0
+        OpenFiles.keepFromChildren()
         let failure = posix_spawn(&pid, command[0], &actions, &attributes, &arguments, &environment)
         guard failure == 0 else {
             throw StartError(description: "cannot start \(plan.program): \(String(cString: strerror(failure)))")

@@ -12,13 +12,15 @@ struct JobPage {
         (job.needsAttention ? "(failing) " : "") + "\(job.name) – cistern"
     }
 
+    private var section: JobSection { JobSection(job: job, now: view.now, isAlone: true) }
+
     /// The part of the page that changes.
     var main: HTML {
         """
         <main id="main" class="bar" tabindex="-1" data-title="\(title)" data-version="\(view.version)">
         <p class="back"><a href="/">All jobs</a></p>
-        <h1 class="quiet-title">\(job.name)</h1>
-        <div class="jobs">\(JobSection(job: job, now: view.now, isAlone: true).html)</div>
+        <h1 class="quiet-title" id="\(section.id)-name">\(job.name)</h1>
+        <div class="jobs">\(section.html)</div>
         <section aria-labelledby="runs-title"><h2 id="runs-title">Runs</h2>
         \(runs.isEmpty ? "<p class=\"muted\">It was never run.</p>" as HTML : StatusTables.runs(runs, now: view.now))
         \(next.map { "<p><a rel=\"next\" href=\"?before=\($0)\">Older runs</a></p>" as HTML })

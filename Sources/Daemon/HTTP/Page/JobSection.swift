@@ -10,7 +10,8 @@ struct JobSection {
     /// How many runs the status page shows of a job.
     private static let shownRuns = 8
 
-    private var id: String { "job-" + PageText.encoded(job.name) }
+    /// What the job's parts are found by: the page's title of a job alone is `-name`, too.
+    var id: String { "job-" + PageText.encoded(job.name) }
     private var path: String { "/jobs/" + PageText.encoded(job.name) }
     private var shownState: JobView.State { job.needsAttention && job.state != .running ? .failing : job.state }
 
@@ -20,7 +21,8 @@ struct JobSection {
         <article class="job \(shownState.rawValue)\(job.needsAttention ? " needs-attention" : "")" id="\(id)" \
         aria-labelledby="\(id)-name">
         <div class="who">\(badges)
-        <h3 id="\(id)-name"><a href="\(path)">\(job.name)</a></h3> <span class="kind">\(job.kind)</span>
+        \(isAlone ? nil : "<h3 id=\"\(id)-name\"><a href=\"\(path)\">\(job.name)</a></h3> " as HTML)\
+        <span class="kind">\(job.kind)</span>
         <p class="what">\(job.summary)</p></div>
         \(actions)
         \(failure)
@@ -99,10 +101,11 @@ struct JobSection {
     }
 
     private static func told(_ run: RunRecord, now: Int64) -> HTML {
-        let took: HTML? = run.duration.map { "<span class=\"at\">took \(TimeText.span($0))</span>" }
+        let took: HTML? = run.duration.map { " in \(TimeText.span($0))" }
         return """
-            <span class="outcome \(run.outcome.rawValue)">\(Icon.outcome(run.outcome))\(run.outcome.rawValue)</span> \
-            \(PageText.time(run.finished ?? run.started, now: now)) \(took)
+            \(PageText.time(run.finished ?? run.started, now: now)) <span class="at">\
+            <span class="outcome \(run.outcome.rawValue)">\(Icon.outcome(run.outcome))\(run.outcome.rawValue)</span>\(took)\
+            </span>
             """
     }
 

@@ -88,7 +88,7 @@ enum PageStyle {
         .badge.running { background: var(--accent-soft); color: var(--accent); }
         .badge.waiting { background: var(--amber-soft); color: var(--amber); }
         .actions { display: flex; gap: 8px; justify-content: flex-end; grid-column: 2; grid-row: 1; }
-        .job > .error, .job > .progress, .job > .runs { grid-column: 1 / -1; }
+        .job > .error, .job > .progress, .runs[open] { grid-column: 1 / -1; }
         .pulse { display: inline-block; width: 8px; height: 8px; border-radius: 50%; background: var(--accent); \
         margin-right: 8px; animation: pulse 1.6s ease-in-out infinite; }
         @keyframes pulse { 50% { opacity: .25; } }
@@ -98,7 +98,7 @@ enum PageStyle {
         .outcome { white-space: nowrap; font-weight: 600; } .outcome.succeeded { color: var(--green); }
         .outcome.failed { color: var(--red); } .outcome.running { color: var(--accent); }
         .outcome.different, .outcome.stopped { color: var(--amber); }
-        .graphs { display: grid; gap: 8px; } .graphs:empty { display: none; }
+        .graphs { display: grid; gap: 8px; grid-row: span 2; } .graphs:empty { display: none; }
         figcaption { display: flex; flex-wrap: wrap; gap: 0 8px; font-size: 12.5px; }
         figcaption span { color: var(--muted); } .most { margin-left: auto; }
         .chart svg { display: block; width: 100%; height: 36px; border-bottom: 1px solid var(--line); }
@@ -111,7 +111,9 @@ enum PageStyle {
         summary { cursor: pointer; color: var(--accent); width: fit-content; padding: 2px 0; }
         .runs[open] summary { margin-bottom: 6px; } .runs p { margin-top: 8px; }
         @media (max-width: 760px) { .job { grid-template-columns: minmax(0, 1fr); } \
-        .actions { grid-column: 1; grid-row: auto; justify-content: flex-start; } \
+        .actions { grid-column: 1; grid-row: auto; justify-content: flex-start; } .graphs { grid-row: auto; } \
+        .job { padding: 10px 12px 12px; } .facts { grid-template-columns: 1fr 1fr; gap: 8px 12px; } \
+        .facts .at { white-space: normal; font-size: 12px; } \
         .headline { grid-template-columns: 1fr; } }
         @media (max-width: 760px), (pointer: coarse) { button { min-height: 40px; padding: 6px 16px; } \
         summary { padding: 8px 0; } footer nav a { padding: 10px 0; } }
@@ -124,15 +126,15 @@ enum PageStyle {
         th { text-align: left; font-weight: 550; color: var(--muted); font-size: 12.5px; white-space: nowrap; }
         th, td { padding: 6px 10px; border-bottom: 1px solid var(--line); vertical-align: top; }
         tbody tr:last-child td { border-bottom: 0; } td { font-variant-numeric: tabular-nums; }
-        td, th { overflow-wrap: break-word; } td code { overflow-wrap: anywhere; }
+        td { white-space: nowrap; } td.wide { white-space: normal; } td code { overflow-wrap: anywhere; }
         td time .at { display: block; font-size: 12.5px; } .plain { list-style: none; }
         .job table { border: 0; } .job th, .job td { padding: 4px 10px 4px 0; }
-        @media (max-width: 760px) {
+        @media (max-width: 1000px) {
         table, tbody, tr, td { display: block; }
         thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
         tr { display: grid; grid-template-columns: 1fr 1fr; gap: 4px 16px; padding: 10px 14px; \
         border-bottom: 1px solid var(--line); } tbody tr:last-child { border-bottom: 0; }
-        td, .job td { padding: 0; border: 0; overflow-wrap: anywhere; } td.wide { grid-column: 1 / -1; }
+        td, .job td { padding: 0; border: 0; white-space: normal; } td.wide, td.name { grid-column: 1 / -1; }
         td:not(:first-child)::before { content: attr(data-label); display: block; color: var(--muted); font-size: 12.5px; }
         .job tr { padding: 10px 0; }
         }

@@ -54,7 +54,8 @@ enum StatusTables {
                         "\(PageText.count(bucket.lastRevision))",
                         trouble.map { "\(seen), now: \($0)" } ?? seen,
                     ]
-                }
+                },
+                wide: 8
             )
         )
     }
@@ -105,7 +106,8 @@ enum StatusTables {
                         "\(peer.jobs.isEmpty ? "no jobs" : peer.jobs.joined(separator: ", "))",
                         "\(peer.seen.map { TimeText.relative($0, to: view.now) } ?? "–")",
                     ]
-                }
+                },
+                wide: 1
             )
         )
     }
@@ -117,12 +119,12 @@ enum StatusTables {
         """
     }
 
-    /// A table; the column `wide` gets a line of its own on a narrow screen.
+    /// A table; the texts of the column `wide` may be long: they break, and get a line of their own on a narrow screen.
     private static func table(_ name: String, _ columns: [String], _ rows: [[HTML]], wide: Int? = nil) -> HTML {
         let head = columns.map { "<th role=\"columnheader\" scope=\"col\">\($0)</th>" as HTML }
         let body = rows.map { cells -> HTML in
             let cells = zip(columns, cells).enumerated().map { position, cell -> HTML in
-                let look = position == wide || position == 0 ? " class=\"wide\"" : ""
+                let look = position == wide ? " class=\"wide\"" : position == 0 ? " class=\"name\"" : ""
                 let open: HTML = "<td role=\"cell\"\(HTML(stringLiteral: look)) data-label=\"\(cell.0)\">"
                 return "\(open)\(cell.1)</td>"
             }
