@@ -20,6 +20,12 @@ struct MirrorRig {
         try await from.withClient { try $0.createBucket("src", history: history, more: more) }
     }
 
+    /// The other way round, or between other servers.
+    init(from: ServerProcess, to: ServerProcess) {
+        self.from = from
+        self.to = to
+    }
+
     func close() {
         from.close()
         to.close()
@@ -29,6 +35,13 @@ struct MirrorRig {
     static func once(_ change: (inout MirrorOptions) throws -> Void = { _ in }) throws -> MirrorOptions {
         var options = MirrorOptions()
         options.follows = false
+        try change(&options)
+        return options
+    }
+
+    /// Options for a mirror that runs until it is stopped.
+    static func following(_ change: (inout MirrorOptions) throws -> Void) throws -> MirrorOptions {
+        var options = MirrorOptions()
         try change(&options)
         return options
     }
