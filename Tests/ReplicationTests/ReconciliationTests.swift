@@ -320,7 +320,10 @@ struct ReconciliationTests {
         _ = try await pair.server.withClient { try $0.put("src", "still.1", "newer") }
         try await eventually("the target to be equal") { try await pair.values("dst") == pair.values("src") }
         mirroring.cancel()
-        #expect(try await mirroring.value.outcome == .stopped)
+        let mirrored = try await mirroring.value
+        #expect(mirrored.outcome == .stopped)
+        // What a reconciliation has brought is no entry of others.
+        #expect(mirrored.foreignChanges == 0, "\(mirrored)")
         let report = try await pair.reconcile(repairs: false)
         #expect(report.differences == 0 && report.newer == 0, "\(report)")
     }
