@@ -92,7 +92,7 @@ struct DocumentTests {
         found.examples = [ReconciliationFinding(kind: .foreign, key: "a", sourceRevision: 5, targetRevision: 9)]
         #expect(
             try text(ReconciliationDocument(found))
-                == #"{"additional":0,"different":0,"differences":1,"duration_seconds":0,"equal":0,"examples":"#
+                == #"{"additional":0,"differences":1,"different":0,"duration_seconds":0,"equal":0,"examples":"#
                 + #"[{"is_repaired":false,"key":"a","kind":"foreign","source_revision":5,"target_revision":9}],"#
                 + #""expired":0,"foreign":1,"is_equal":false,"kind":"reconciliation","leftover":0,"missing":0,"#
                 + #""newer":0,"pending":0,"repaired":0,"revision":7,"source":"orders","source_cluster":"east","#

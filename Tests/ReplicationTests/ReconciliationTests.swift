@@ -282,4 +282,75 @@ struct ReconciliationTests {
         }
         #expect(stuck.repaired == 1, "\(stuck)")
     }
+
+    @Test("Beside a running mirror, under writers: nothing is a difference but what others did, and that is repaired")
+    func besideMirror() async throws {
+        let pair = try await Pair()
+        defer { pair.server.close() }
+        try await pair.write(1500, keys: 300, prefix: "still.")
+        for key in [1, 2, 3] {
+            _ = try await pair.server.withClient { try $0.put("src", "still.\(key)", "current \(key)") }
+        }
+        let mirroring = Task {
+            try await pair.server.withBuckets { buckets in
+                let source = try await buckets.bucket(try BucketName("src"))
+                return try await Mirror(source, to: buckets, as: try BucketName("dst")).run()
+            }
+        }
+        let writer = BackgroundWriter(
+            port: pair.server.port,
+            bucket: "src",
+            keys: 200,
+            size: 20,
+            perSecond: 500,
+            seed: 9
+        )
+        try await eventually("the mirror to have caught up") { try await pair.lastSequence("dst") > 1500 }
+        for _ in 0..<3 {
+            let report = try await pair.reconcile { $0.settleTime = .milliseconds(200) }
+            #expect(report.differences == 0 && report.repaired == 0 && report.equal >= 300, "\(report)")
+        }
+        _ = try await pair.server.withClient { client in
+            try client.put("dst", "still.1", "foreign")
+            try client.api("STREAM.PURGE.KV_dst", #"{"filter":"$KV.dst.still.2"}"#)
+        }
+        let repaired = try await pair.reconcile { $0.settleTime = .milliseconds(200) }
+        #expect(repaired.foreign == 1 && repaired.missing == 1 && repaired.repaired == 2, "\(repaired)")
+        try await writer.stop()
+        _ = try await pair.server.withClient { try $0.put("src", "still.1", "newer") }
+        try await eventually("the target to be equal") { try await pair.values("dst") == pair.values("src") }
+        mirroring.cancel()
+        let mirrored = try await mirroring.value
+        #expect(mirrored.outcome == .stopped)
+        // What a reconciliation has brought is no entry of others.
+        #expect(mirrored.foreignChanges == 0, "\(mirrored)")
+        let report = try await pair.reconcile(repairs: false)
+        #expect(report.differences == 0 && report.newer == 0, "\(report)")
+    }
+
+    @Test("What a mirror with another choice of keys writes is not compared")
+    func otherChoice() async throws {
+        let pair = try await Pair()
+        defer { pair.server.close() }
+        try await pair.write(100, keys: 20)
+        _ = try await pair.server.withBuckets { buckets in
+            var options = MirrorOptions()
+            options.follows = false
+            options.filter = [try KeyPattern("key.*")]
+            let source = try await buckets.bucket(try BucketName("src"))
+            return try await Mirror(source, to: buckets, as: try BucketName("dst"), options: options).run()
+        }
+        let error = await #expect(throws: ReplicationError.self) { _ = try await pair.reconcile() }
+        #expect(error?.code == .otherKeys)
+        let report = try await pair.reconcile { $0.filter = [try KeyPattern("key.*")] }
+        #expect(report.equal == 20 && report.differences == 0, "\(report)")
+        _ = try await pair.server.withClient { client in
+            try client.deleteStream("KV_src")
+            try client.createBucket("src", history: 5)
+        }
+        let recreated = await #expect(throws: ReplicationError.self) {
+            _ = try await pair.reconcile { $0.filter = [try KeyPattern("key.*")] }
+        }
+        #expect(recreated?.code == .sourceRecreated)
+    }
 }

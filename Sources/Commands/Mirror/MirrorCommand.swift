@@ -28,7 +28,7 @@ struct MirrorCommand: CisternCommand {
             Examples:
               cistern mirror east/config west/config
               cistern mirror config config --target-context west --reconcile-every 1h
-              cistern mirror orders orders-eu --filter 'eu.>' --map 'eu.>=>' --set storage=memory
+              cistern mirror orders eu --filter 'eu.>' --map 'eu.>=>' --set replicas=3
               cistern mirror east/config west/config --once
               cistern mirror east/config west/config --reconcile --dry-run
 
@@ -122,7 +122,7 @@ struct MirrorCommand: CisternCommand {
         if reconcileEvery != nil, preserveRevisions {
             throw ValidationError("Nothing can be repaired under --preserve-revisions: leave out --reconcile-every.")
         }
-        _ = try KeyMapping(map)
+        do { _ = try KeyMapping(map) } catch { throw ValidationError("--map: \(error)") }
     }
 
     func perform(_ console: Console) async throws -> RunStatus {

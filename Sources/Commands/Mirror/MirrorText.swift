@@ -28,18 +28,20 @@ enum MirrorText {
     /// How far a mirror is, on a line of its own.
     static func line(_ state: MirrorProgress) -> String {
         let entries = NumberText.count(state.entries, "entry")
-        return "\(state.phase == .live ? "live" : "catching up"), \(entries) written, \(remark(state))"
+        let parts = [state.phase == .live ? "live" : "catching up", "\(entries) written", remark(state)]
+        return parts.compactMap(\.self).joined(separator: ", ")
     }
 
-    private static func remark(_ state: MirrorProgress) -> String {
-        var parts = [lag(state)]
+    private static func remark(_ state: MirrorProgress) -> String? {
+        var parts = lag(state).map { [$0] } ?? []
         if state.interruptions > 0 { parts.append(NumberText.count(state.interruptions, "interruption")) }
         if state.foreignChanges > 0 { parts.append(NumberText.count(state.foreignChanges, "foreign change")) }
-        return parts.joined(separator: ", ")
+        return parts.isEmpty ? nil : parts.joined(separator: ", ")
     }
 
-    private static func lag(_ state: MirrorProgress) -> String {
-        guard state.lagEntries > 0 || state.lagTime > .zero else { return "up to date" }
+    private static func lag(_ state: MirrorProgress) -> String? {
+        // Before it has begun to read it knows nothing of that.
+        guard state.lagEntries > 0 || state.lagTime > .zero else { return state.phase == .live ? "up to date" : nil }
         return "\(NumberText.count(state.lagEntries, "entry")) and \(NumberText.duration(state.lagTime)) behind"
     }
 
@@ -110,7 +112,10 @@ enum MirrorText {
             lines.append("  \(NumberText.count(report.pending, "key")) that the running mirror is on its way to")
         }
         if report.expired > 0 { lines.append("  \(NumberText.count(report.expired, "key")) whose time is over") }
-        return lines + report.examples.map { example($0) }
+        // What differs comes first.
+        let examples =
+            report.examples.filter { $0.kind != .additional } + report.examples.filter { $0.kind == .additional }
+        return lines + examples.map { example($0) }
     }
 
     private static func example(_ finding: ReconciliationFinding) -> String {

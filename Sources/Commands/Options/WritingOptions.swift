@@ -90,7 +90,7 @@ struct WritingOptions: ParsableArguments, Sendable {
         if noSafetyBackup, safetyBackup != nil {
             throw ValidationError("Give --safety-backup or --no-safety-backup, not both.")
         }
-        _ = try KeyMapping(map)
+        do { _ = try KeyMapping(map) } catch { throw ValidationError("--map: \(error)") }
     }
 
     /// Refuses to delete where nobody can be asked.

@@ -20,7 +20,7 @@ struct EntryOrigin: Sendable, Hashable {
     init(_ entry: EntryView, in identity: ReplayIdentity) {
         self.init(source: identity.number, revision: entry.revision, time: entry.time)
         guard !entry.headers.isEmpty else { return }
-        if let text = HeaderBlock.value(of: "Cistern-Origin", in: entry.headers), let said = Self(text: text) {
+        if let said = Self(headers: entry.headers) {
             self = said
         } else if let id = HeaderBlock.value(of: "Nats-Msg-Id", in: entry.headers),
             let (source, revision) = ReplayIdentity.origin(id)
@@ -33,6 +33,12 @@ struct EntryOrigin: Sendable, Hashable {
         self.source = source
         self.revision = revision
         self.time = time
+    }
+
+    /// What a header block says with `Cistern-Origin`; nil if it says nothing.
+    init?(headers: UnsafeRawBufferPointer) {
+        guard !headers.isEmpty, let text = HeaderBlock.value(of: "Cistern-Origin", in: headers) else { return nil }
+        self.init(text: text)
     }
 
     private init?(text: UnsafeRawBufferPointer) {

@@ -129,6 +129,9 @@ enum MirrorSighting: Equatable {
             self = .foreign
         } else if let revision = identity.revision(in: headers) {
             self = .own(revision)
+        } else if let origin = EntryOrigin(headers: headers), origin.source == identity.number {
+            // A reconciliation has brought it.
+            self = .own(origin.revision)
         } else if HeaderBlock.value(of: "Nats-Marker-Reason", in: headers) != nil
             || HeaderBlock.value(of: "Cistern-Removed", in: headers) != nil
         {

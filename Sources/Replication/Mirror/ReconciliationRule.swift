@@ -25,13 +25,10 @@ struct MirroredEntry: Sendable {
         isServerMarker = HeaderBlock.value(of: "Nats-Marker-Reason", in: entry.headers) != nil
         named = other.revision(in: entry.headers)
         lifetime = EntryLifetime(headers: entry.headers)
-        let merged = MergeEntry(entry, in: other)
-        fingerprint = merged.fingerprint
+        fingerprint = MergeEntry(entry, in: other).fingerprint
         // A repair names its original otherwise: see `Reconciliation`.
-        if named == nil, HeaderBlock.value(of: "Cistern-Origin", in: entry.headers) != nil,
-            merged.origin.source == other.number
-        {
-            named = merged.origin.revision
+        if named == nil, let origin = EntryOrigin(headers: entry.headers), origin.source == other.number {
+            named = origin.revision
         }
     }
 
