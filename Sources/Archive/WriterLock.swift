@@ -1,51 +1,25 @@
 import Foundation
 import KVModel
-import Synchronization
 
-/// The one-writer lock of an archive: an exclusive `flock` on a file beside it.
-///
-/// The kernel gives the lock back when the process ends, however it ends. The archive itself is never opened here:
-/// closing any descriptor of a database file would drop the locks that SQLite holds on it in this process. Whoever
-/// holds the lock may remove the lock file; whoever gets the lock checks that the file is still the one at the path.
+/// The one-writer lock of an archive: an exclusive lock on a file beside it.
 final class WriterLock: Sendable {
-    private let path: String
-    private let descriptor: Mutex<Int32?>
+    private let lock: FileLock
 
     /// Takes the lock of the archive at `archivePath`, or throws `.locked` with what its holder wrote down.
     init(archivePath: String, now: Timestamp) throws {
-        path = archivePath + ".lock"
-        while true {
-            let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-            guard file >= 0 else { throw Self.failure(errno, archivePath) }
-            guard flock(file, LOCK_EX | LOCK_NB) == 0 else {
-                let reason = errno
-                let holder = Self.holder(file)
-                close(file)
-                guard reason == EWOULDBLOCK else { throw Self.failure(reason, archivePath) }
-                throw ArchiveError(.locked(holder), path: archivePath)
+        do {
+            lock = try FileLock(path: archivePath + ".lock", now: now)
+        } catch {
+            switch error {
+            case .held(let holder): throw ArchiveError(.locked(holder), path: archivePath)
+            case .system(let number): throw Self.failure(number, archivePath)
             }
-            guard Self.isSameFile(file, path) else {
-                close(file)
-                continue
-            }
-            Self.writeHolder(file, now: now)
-            descriptor = Mutex(file)
-            return
         }
-    }
-
-    deinit {
-        release()
     }
 
     /// Gives the lock back; the lock file goes while the lock is still held.
     func release() {
-        descriptor.withLock { file in
-            guard let held = file else { return }
-            unlink(path)
-            close(held)
-            file = nil
-        }
+        lock.release()
     }
 
     private static func failure(_ number: Int32, _ path: String) -> ArchiveError {
@@ -57,27 +31,5 @@ final class WriterLock: Sendable {
             default: .io("lock file: \(String(cString: strerror(number)))")
             }
         return ArchiveError(code, path: path, hint: number == ENOENT ? "make its directory first" : nil)
-    }
-
-    private static func isSameFile(_ file: Int32, _ path: String) -> Bool {
-        var held = stat()
-        var named = stat()
-        guard fstat(file, &held) == 0, stat(path, &named) == 0 else { return false }
-        return held.st_ino == named.st_ino && held.st_dev == named.st_dev
-    }
-
-    private static func writeHolder(_ file: Int32, now: Timestamp) {
-        let text = "process \(getpid()) on \(ProcessInfo.processInfo.hostName) since \(now)\n"
-        // The text only serves the message that another run prints: on a full disk the lock holds without it.
-        guard ftruncate(file, 0) == 0 else { return }
-        _ = text.withCString { pwrite(file, $0, strlen($0), 0) }
-    }
-
-    private static func holder(_ file: Int32) -> String {
-        var bytes = [UInt8](repeating: 0, count: 512)
-        let count = pread(file, &bytes, bytes.count, 0)
-        guard count > 0 else { return "a process that has not said its name yet" }
-        let line = bytes.prefix(count).prefix { $0 != 10 && $0 != 0 }
-        return Key(bytes: Array(line)).description
     }
 }

@@ -12,6 +12,10 @@ public struct DaemonError: Error, Sendable, Hashable {
         case leaseLost
         /// The state database cannot be read or written.
         case state
+        /// Another daemon has the state database.
+        case stateLocked
+        /// The bucket of leases cannot be made or used.
+        case leases
         /// The HTTP face cannot be started, or somebody else's does not answer.
         case http
         /// Nobody could be told of a run.

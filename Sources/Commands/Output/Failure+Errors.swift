@@ -175,8 +175,8 @@ extension Failure {
     private static func status(_ code: DaemonError.Code) -> RunStatus {
         switch code {
         case .configuration, .unknownJob: .usage
-        case .leaseHeldByOther: .busy
-        case .leaseLost, .state, .http, .notification: .failed
+        case .leaseHeldByOther, .stateLocked: .busy
+        case .leaseLost, .leases, .state, .http, .notification: .failed
         case .stopped: .interrupted
         }
     }
