@@ -143,6 +143,13 @@ extension KeyMapping {
             }
         }
 
+        /// The name that a key of the source gets.
+        func name(of key: Key) -> Key {
+            var bytes: [UInt8] = []
+            key.bytes.withUnsafeBytes { append($0, to: &bytes) }
+            return Key(bytes: bytes)
+        }
+
         /// Appends the name that a key of the source gets.
         fileprivate func append(_ key: UnsafeRawBufferPointer, to output: inout [UInt8]) {
             for (index, part) in parts.enumerated() {

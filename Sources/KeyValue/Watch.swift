@@ -37,16 +37,28 @@ public struct WatchBatch: Sendable {
     /// How many entries are still to come, by the server's estimate.
     public var pending: UInt64 { delivered.deliveries.last?.metadata.pending ?? 0 }
 
+    /// What the batch costs in memory.
+    public var byteCount: Int { delivered.messages.byteCount }
+
     /// Shows every entry in turn, in place; messages that are no entries of the bucket are passed over.
     public func forEachEntry(_ body: (EntryView) throws -> Void) rethrows {
-        try delivered.forEachDelivery { metadata, message in
-            guard message.subject.count > prefixLength, message.subject.starts(with: prefix) else { return }
+        for index in delivered.deliveries.indices {
+            try withEntry(at: index, body)
+        }
+    }
+
+    /// Shows the entry at a place of the batch, in place; nil if that message is no entry to be shown.
+    @discardableResult
+    public func withEntry<Result>(at index: Int, _ body: (EntryView) throws -> Result) rethrows -> Result? {
+        let delivery = delivered.deliveries[index]
+        return try delivered.messages.withView(at: delivery.index) { message in
+            guard message.subject.count > prefixLength, message.subject.starts(with: prefix) else { return nil }
             let key = UnsafeRawBufferPointer(rebasing: message.subject[prefixLength...])
-            guard filter.isEmpty || filter.contains(where: { $0.matches(key) }) else { return }
-            try body(
+            guard filter.isEmpty || filter.contains(where: { $0.matches(key) }) else { return nil }
+            return try body(
                 EntryView(
-                    revision: metadata.streamSequence,
-                    time: Timestamp(nanoseconds: metadata.time),
+                    revision: delivery.metadata.streamSequence,
+                    time: Timestamp(nanoseconds: delivery.metadata.time),
                     operation: Operation(headers: message.headers),
                     key: key,
                     headers: message.headers,

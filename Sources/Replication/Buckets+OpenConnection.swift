@@ -5,10 +5,10 @@ import NATSClient
 
 extension Buckets {
     /// Works on a connection that is open: this one, or a new one like it.
-    func onOpenConnection(_ body: @Sendable (Buckets) async throws -> Void) async throws {
+    func onOpenConnection<Result: Sendable>(_ body: @Sendable (Buckets) async throws -> Result) async throws -> Result {
         guard !context.connection.isConnected else { return try await body(self) }
         let configuration = context.connection.configuration
-        try await Connection.withConnection(configuration, logger: Logger(label: "cistern")) { connection in
+        return try await Connection.withConnection(configuration, logger: Logger(label: "cistern")) { connection in
             try await body(
                 Buckets(JetStreamContext(connection, apiPrefix: context.apiPrefix, timeout: context.timeout))
             )

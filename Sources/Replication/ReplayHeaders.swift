@@ -130,7 +130,7 @@ struct ReplayHeaders: Sendable {
         block.append(contentsOf: lineEnd)
     }
 
-    private static func append(_ number: UInt64, to block: inout [UInt8]) {
+    static func append(_ number: UInt64, to block: inout [UInt8]) {
         guard number >= 10 else { return block.append(48 + UInt8(number)) }
         var digits: (UInt64, UInt64, UInt64) = (0, 0, 0)
         withUnsafeMutableBytes(of: &digits) { space in

@@ -11,3 +11,8 @@ extension Bucket {
         context.clusterName ?? "standalone"
     }
 }
+
+extension Buckets {
+    /// What an archive calls the cluster that these buckets live in.
+    var clusterName: String { context.clusterName ?? "standalone" }
+}

@@ -30,10 +30,71 @@ public struct Mirror: Sendable {
         self.progress = progress
     }
 
+    /// For how long a source that was deleted may take to come back.
+    private static let returnPatience = Duration.seconds(10)
+
     /// Mirrors.
     ///
     /// Cancelling the task stops it at a checkpoint and is no error: the report says `stopped`.
     public func run() async throws -> MirrorReport {
-        throw CancellationError()
+        let clock = ContinuousClock()
+        let started = clock.now
+        var report = MirrorReport(
+            outcome: .stopped,
+            source: source.name,
+            sourceCluster: source.clusterName,
+            target: target,
+            targetCluster: targets.clusterName
+        )
+        var isFirst = true
+        while true {
+            do {
+                let opening = try await MirrorOpening(source, to: targets, as: target, options: options)
+                if isFirst { report.fromRevision = opening.plan.record.resumeRevision }
+                isFirst = false
+                report.isTargetNew = report.isTargetNew || opening.isTargetNew
+                report.resynced = report.resynced || opening.plan.isResync
+                report.resumeRevision = opening.plan.record.resumeRevision
+                var session = try await MirrorSession(opening, options: options, report: report, progress: progress)
+                do {
+                    report.outcome = try await session.run()
+                    report = session.report(report.outcome)
+                } catch {
+                    report = session.report(.stopped)
+                    throw error
+                }
+                break
+            } catch is CancellationError {
+                break
+            } catch let error as ReplicationError where goesOn(after: error) {
+                // The next round sees what the source is now.
+                do { try await awaitReturn(of: error) } catch is CancellationError { break }
+            }
+        }
+        report.duration = started.duration(to: clock.now)
+        return report
+    }
+
+    private func goesOn(after error: ReplicationError) -> Bool {
+        switch error.code {
+        case .sourceRecreated, .sourceRegressed, .sourceDiverged: options.onRecreate == .resync
+        case .sourceGone: true
+        default: false
+        }
+    }
+
+    /// A source that is gone may be on its way back: restored, or made anew.
+    private func awaitReturn(of error: ReplicationError) async throws {
+        guard error.code == .sourceGone else { return }
+        let deadline = ContinuousClock.now + Self.returnPatience
+        while ContinuousClock.now < deadline {
+            do {
+                _ = try await source.refreshed()
+                return
+            } catch let missing as KeyValueError where missing.code == .bucketNotFound {
+                try await Task.sleep(for: .milliseconds(200))
+            }
+        }
+        throw error
     }
 }

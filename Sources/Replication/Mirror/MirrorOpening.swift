@@ -1,0 +1,54 @@
+import JetStream
+import KVModel
+import KeyValue
+
+/// What a run of a mirror begins with: both buckets, and the record that it has claimed.
+struct MirrorOpening {
+    let source: Bucket
+    let target: Bucket
+    let isTargetNew: Bool
+    let plan: MirrorPlan
+    let keeper: MirrorKeeper
+
+    /// Looks at both ends, decides and claims the record; nothing but a target that is made is written before.
+    init(_ given: Bucket, to buckets: Buckets, as name: BucketName, options: MirrorOptions) async throws {
+        source = try await given.refreshed()
+        let opened = try await MirrorTarget(source: source, buckets: buckets, name: name, options: options).open()
+        (target, isTargetNew) = opened
+        let records = try await MirrorRecords(in: buckets, replicas: target.configuration.replicas)
+        let key = MirrorRecord.key(source: source.name, cluster: source.clusterName, target: target.name)
+        let found = try await records.read(key)
+        plan = try MirrorPlan(
+            found: found?.record,
+            source: .init(end: .init(source), lastSequence: source.info.state.lastSequence),
+            target: .init(end: .init(target), lastSequence: target.info.state.lastSequence),
+            diverges: try await Self.diverges(source, found?.record),
+            claim: Self.newClaim(),
+            options: options,
+            now: .wallClock()
+        )
+        try await MirrorOpposite.refuse(plan.record, source: source, target: target, options: options)
+        let last = if let found { found.revision } else { try await records.lastRevision(key) }
+        let held = try await records.write(plan.record, under: key, expecting: last)
+        do {
+            // Two that began at once see each other now, if they did not before.
+            try await MirrorOpposite.refuse(plan.record, source: source, target: target, options: options)
+        } catch {
+            if found == nil { try await records.remove(key, at: held.revision) }
+            throw error
+        }
+        keeper = MirrorKeeper(records, held)
+    }
+
+    /// Whether the source's entry at the record's resume revision is another than it was.
+    private static func diverges(_ source: Bucket, _ record: MirrorRecord?) async throws -> Bool {
+        guard let record, record.resumeTime != 0, record.source.created == source.info.created,
+            let entry = try await source.context.message(source.name.streamName, at: record.resumeRevision)
+        else { return false }
+        return entry.time.nanoseconds != record.resumeTime
+    }
+
+    private static func newClaim() -> String {
+        String(UInt64.random(in: .min ... .max), radix: 36) + String(UInt64.random(in: .min ... .max), radix: 36)
+    }
+}
