@@ -54,7 +54,8 @@ struct Cistern: AsyncParsableCommand {
             CommandGroup(
                 name: "Backup and restore",
                 subcommands: [
-                    BackupCommand.self, RestoreCommand.self, CopyCommand.self, MigrateCommand.self, VerifyCommand.self,
+                    BackupCommand.self, RestoreCommand.self, CopyCommand.self, MirrorCommand.self, MigrateCommand.self,
+                    VerifyCommand.self,
                 ]
             ),
             CommandGroup(

@@ -19,6 +19,9 @@ final class ProgressLine: Sendable {
         self.stream = stream
     }
 
+    /// Whether anybody sees it.
+    var isShown: Bool { stream.showsProgress }
+
     /// Shows how far the work is, if the last drawing is long enough ago.
     func update(_ text: @autoclosure () -> ProgressText) {
         guard stream.showsProgress else { return }

@@ -44,6 +44,9 @@ struct MergeEntry: Sendable, Hashable {
         }
     }
 
+    /// Value and headers as a single number, where many entries are held.
+    var fingerprint: UInt64 { content.first }
+
     /// Whether both say the same of the key: the same value under the same headers, or that it has none.
     func isSame(as other: MergeEntry) -> Bool {
         isPut == other.isPut && (!isPut || content == other.content)
