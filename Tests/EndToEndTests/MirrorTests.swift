@@ -23,7 +23,7 @@ struct MirrorTests {
         #expect(try first.text("kind") == "mirror" && first.text("outcome") == "caught-up")
         #expect(try first.number("from_revision") == 0 && first.number("entries_written") > 0)
         try await rig.expectEqual()
-        try await rig.source.withClient { client in
+        _ = try await rig.source.withClient { client in
             try client.putMany("src", [RawPut("more.a", "1"), RawPut("more.b", "1"), .delete(Array("more.a".utf8))])
         }
         let second = try Report(try await rig.mirror(["--once", "--json"]))
