@@ -74,7 +74,8 @@ struct WorkBackupTests {
         let folder = try TemporaryDirectory("key")
         let keyFile = folder.file("archive.key")
         try Data(ArchiveKey.newKeyFile()).write(to: URL(fileURLWithPath: keyFile))
-        try await WorkRig.with(archive: { $0.keyFile = keyFile }) { rig in
+        let encrypt: (inout ArchiveSettings) -> Void = { $0.keyFile = keyFile }
+        try await WorkRig.with(archive: encrypt) { rig in
             try await rig.makeBucket("a")
             #expect(await rig.runner.run(rig.backup(["a"])).outcome == .succeeded)
             #expect(await rig.runner.run(rig.drill()).outcome == .succeeded)

@@ -43,12 +43,14 @@ struct Backup: Sendable {
 
     /// The buckets that are meant now.
     func choose() async throws -> BucketChoice {
-        let leases = run.runner.leases
-        let excluded = try leases.flatMap { $0.cluster == work.cluster ? [try BucketName($0.bucket)] : nil } ?? []
+        var excluded: Set<BucketName> = [Mirror.recordBucket]
+        if let leases = run.runner.leases, leases.cluster == work.cluster {
+            excluded.insert(try BucketName(leases.bucket))
+        }
         return try await BucketChoice(
             work.buckets,
             in: try await run.connections.buckets(of: work.cluster),
-            excluding: Set(excluded)
+            excluding: excluded
         )
     }
 

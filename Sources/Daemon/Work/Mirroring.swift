@@ -22,13 +22,13 @@ struct Mirroring: Sendable {
     func run() async throws -> RunResult {
         let source = try await run.connections.buckets(of: work.source.cluster).bucket(work.source.bucket)
         let targets = try await run.connections.buckets(of: work.target.cluster)
-        let isLive = Flag()
+        let position = MirrorPosition()
         let mirror = Mirror(source, to: targets, as: work.target.bucket, options: options) {
             [meter = run.meter] state in
-            if state.phase == .live { isLive.set() }
+            position.update(state)
             meter.doing(state.phase == .live ? "mirroring \(label)" : "catching up with \(label)")
             var part = ProgressMeter.Part(entries: state.entries, bytes: state.bytes, lagEntries: state.lagEntries)
-            part.lagTime = Int64(clamping: Int(state.lagTime / .nanoseconds(1)))
+            part.lagTime = state.lagTime.nanoseconds
             part.interruptions = state.interruptions
             meter.update("mirror", part)
         }
@@ -37,7 +37,7 @@ struct Mirroring: Sendable {
             group.addTask { try await mirror.run() }
             if let interval = work.reconcileEvery {
                 group.addTask {
-                    await reconcile(every: .nanoseconds(interval), while: isLive)
+                    await reconcile(every: .nanoseconds(interval), beside: position)
                     return nil
                 }
             }
@@ -93,14 +93,15 @@ struct Mirroring: Sendable {
     }
 }
 
-/// Something that becomes true once.
-final class Flag: Sendable {
-    private let state = Mutex(false)
+/// How far a mirror has come, for a comparison beside it.
+final class MirrorPosition: Sendable {
+    private let state = Mutex(MirrorProgress())
 
-    var isSet: Bool { state.withLock { $0 } }
+    var isLive: Bool { state.withLock { $0.phase == .live } }
+    var resumeRevision: Revision { state.withLock { $0.resumeRevision } }
 
-    func set() {
-        state.withLock { $0 = true }
+    func update(_ progress: MirrorProgress) {
+        state.withLock { $0 = progress }
     }
 }
 
@@ -116,5 +117,13 @@ final class RunnerMemory: Sendable {
             times[job] = now
             return true
         }
+    }
+}
+
+extension Duration {
+    /// In nanoseconds, as far as 64 bits go.
+    fileprivate var nanoseconds: Int64 {
+        let (whole, overflow) = components.seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        return overflow ? .max : whole + components.attoseconds / 1_000_000_000
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// Runs work that blocks for long on a thread of its own, so that no thread of the cooperative pool is held up.
 ///
@@ -15,5 +16,16 @@ func onOwnThread<Result: Sendable>(
         }
     } onCancel: {
         flag.set()
+    }
+}
+
+/// Something that becomes true once.
+private final class Flag: Sendable {
+    private let state = Mutex(false)
+
+    var isSet: Bool { state.withLock { $0 } }
+
+    func set() {
+        state.withLock { $0 = true }
     }
 }

@@ -38,7 +38,9 @@ struct RunTally: Sendable {
         Part(name: name, outcome: Task.isCancelled ? .stopped : .failed(Explanation.of(error)))
     }
 
-    /// The whole run. A run of which a part failed has failed, whatever the others came to.
+    /// The whole run.
+    ///
+    /// A run of which a part failed has failed, whatever the others came to.
     ///
     /// `what` says what was done to the parts that are done, `entries` what was done to entries.
     func result(_ what: String, entries verb: String, isStopped: Bool = Task.isCancelled) -> RunResult {
