@@ -67,9 +67,16 @@ final class DaemonRig: Sendable {
         }
     }
 
+    /// What the daemon says of itself.
+    func status() async throws -> Document {
+        let result = try await run(["status", "--json"])
+        let object = try JSONSerialization.jsonObject(with: Data(result.output))
+        return Document(fields: try #require(object as? [String: Any], "\(result)"))
+    }
+
     /// What the daemon says of a job.
     func job(_ name: String) async throws -> Document {
-        let status = try #require(try await documents(["status"]).first)
+        let status = try await status()
         let jobs = status.fields["jobs"] as? [[String: Any]] ?? []
         return Document(fields: try #require(jobs.first { $0["job"] as? String == name }))
     }

@@ -40,7 +40,7 @@ struct DaemonSoakTests {
         #expect(after.memory <= before.memory + room, "\(before), then \(after)")
         #expect(after.descriptors <= before.descriptors, "\(before), then \(after)")
         print("soak: after \(warm) runs \(before), after \(Self.runs) runs \(after)")
-        let status = try #require(try await daemon.documents(["status"]).first)
+        let status = try await daemon.status()
         let jobViews = status.fields["jobs"] as? [[String: Any]] ?? []
         for job in jobViews {
             #expect((job["consecutive_failures"] as? NSNumber)?.intValue == 0, "\(job)")
@@ -64,8 +64,8 @@ struct DaemonSoakTests {
         let result = try await daemon.run(["jobs"] + names.flatMap { ["--pause", $0] })
         #expect(result.code == 0, "\(result)")
         try await eventually("the runs to have ended") {
-            let status = try await daemon.documents(["status"]).first
-            let jobs = status?.fields["jobs"] as? [[String: Any]] ?? []
+            let status = try await daemon.status()
+            let jobs = status.fields["jobs"] as? [[String: Any]] ?? []
             return jobs.allSatisfy { $0["running_since"] == nil || ($0["kind"] as? String) == "mirror" }
         }
         let pid = process.pid

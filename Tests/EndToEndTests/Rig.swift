@@ -106,6 +106,27 @@ struct Rig {
     }
 }
 
+extension Rig {
+    /// Expects a mirror's target to hold the source's entries, every byte, in the order of each key.
+    func expectEqualKeys(
+        _ source: String,
+        _ target: String,
+        _ location: SourceLocation = #_sourceLocation
+    ) async throws {
+        func byKey(_ bucket: String) async throws -> [RawMessage] {
+            let keyed = try await messages(bucket).enumerated().map { ($0.element.key(in: bucket), $0.offset, $0.element) }
+            return keyed.sorted { left, right in
+                left.0 == right.0 ? left.1 < right.1 : left.0.lexicographicallyPrecedes(right.0)
+            }.map(\.2)
+        }
+        let left = try await byKey(source)
+        #expect(!left.isEmpty, sourceLocation: location)
+        let right = try await byKey(target)
+        let differences = BucketComparison.differences(left, in: source, right, in: target, mode: .replayed)
+        #expect(differences.isEmpty, "\(differences.joined(separator: "\n"))", sourceLocation: location)
+    }
+}
+
 /// The JSON document that a command printed.
 struct Report: @unchecked Sendable {
     // Read only after it was made: dictionaries of JSON values are never changed.

@@ -31,6 +31,7 @@ struct JobsCommand: CisternCommand {
 
     func perform(_ console: Console) async throws -> RunStatus {
         let configuration = try file.load(console)
+        for job in pause + resume { _ = try configuration.job(job) }
         try await DaemonClient.withClient(of: file.http(configuration)) { daemon in
             for job in pause { _ = try await daemon.pause(job) }
             for job in resume { _ = try await daemon.resume(job) }

@@ -35,6 +35,7 @@ struct RunCommand: CisternCommand {
 
     func perform(_ console: Console) async throws -> RunStatus {
         var configuration = try file.load(console)
+        var settings = try configuration.job(job)
         if !here, let http = configuration.daemon.http {
             let status = try await DaemonClient.withClient(of: http) { daemon -> RunStatus? in
                 do {
@@ -46,7 +47,6 @@ struct RunCommand: CisternCommand {
             }
             if let status { return status }
         }
-        var settings = try configuration.job(job)
         settings.schedule = .manual
         configuration.jobs = [settings]
         return try await runHere(configuration, console)
