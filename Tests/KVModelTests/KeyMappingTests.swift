@@ -125,3 +125,21 @@ struct KeyMappingTests {
         return (first == "*" ? [token] + found.wildcards : found.wildcards, found.rest)
     }
 }
+
+/// The names that patterns of keys get.
+@Suite("The image of a mapping")
+struct KeyMappingImageTests {
+    @Test(
+        "It covers every name that keys of the patterns get",
+        arguments: [
+            ("", "", ">"), ("a.>", "", "a.>"), ("a.>", "a.>=b.>", "b.>"), ("", "a.>=b.>", ">"),
+            ("a.*", "a.x=b", "a.* b"), ("a.*.c", "*.*.c=$2.$1", "*.a"), ("a.> b.*", "a.>=c.>", "b.* c.>"),
+            ("a.x.>", "a.*.>=b.$1.>", "b.x.>"),
+        ]
+    )
+    func image(filter: String, rules: String, expected: String) throws {
+        let patterns = try filter.split(separator: " ").map { try KeyPattern(String($0)) }
+        let mapping = try KeyMapping(try rules.split(separator: " ").map { try KeyMapping.Rule(String($0)) })
+        #expect(mapping.image(of: patterns).map(\.description).joined(separator: " ") == expected)
+    }
+}

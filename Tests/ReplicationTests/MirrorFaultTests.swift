@@ -173,4 +173,38 @@ struct MirrorFaultTests {
         _ = try await rig.from.withClient { try $0.deleteStream("KV_src") }
         await expect(.sourceGone) { try await orphan.report() }
     }
+
+    @Test("Leaders that change, and a node that dies, lose and repeat nothing", .enabled(if: isLongRun))
+    func leaders() async throws {
+        let cluster = try await ServerCluster.start(configuration: "")
+        defer { cluster.close() }
+        let (first, second) = (cluster.nodes[0], cluster.nodes[1])
+        try await first.withClient { client in
+            try client.createBucket("src", history: 5, more: #""duplicate_window":100000000"#)
+            try client.updateStream(
+                try client.streamInfo("KV_src").configuration.replacing(
+                    "\"num_replicas\":1",
+                    with: "\"num_replicas\":3"
+                )
+            )
+        }
+        let rig = MirrorRig(from: first, to: second)
+        let mirror = rig.start()
+        try await mirror.live()
+        let writer = BackgroundWriter(port: first.port, bucket: "src", keys: 200, size: 50, perSecond: 600, seed: 61)
+        for round in 0..<6 {
+            let before = mirror.progress?.entries ?? 0
+            try await eventually("some writes") { mirror.progress?.entries ?? 0 > before + 200 }
+            let stream = round % 2 == 0 ? "KV_dst" : "KV_src"
+            try await second.withClient { client in _ = try client.api("STREAM.LEADER.STEPDOWN.\(stream)") }
+        }
+        try await writer.stop()
+        try await rig.awaitEqual()
+        try await cluster.nodes[2].kill()
+        try await first.withClient { try $0.fill("src", count: 300, keys: 200, size: 50, seed: 62) }
+        try await rig.awaitEqual()
+        try await cluster.nodes[2].restart()
+        #expect(try await rig.disorder().isEmpty)
+        #expect(try await mirror.stop().foreignChanges == 0)
+    }
 }

@@ -4,9 +4,10 @@ import KeyValue
 import Logging
 import NATSClient
 import NATSProtocol
-import Replication
 import Synchronization
 import TestSupport
+
+@testable import Replication
 
 /// A source `src` on one server and a target `dst` on another, or on the same, and mirrors between them.
 struct MirrorRig {
@@ -61,7 +62,9 @@ struct MirrorRig {
             try await Self.withBuckets(targetURL) { targets in
                 let bucket = try await sources.bucket(try BucketName(source))
                 let name = try BucketName(target)
-                return try await Mirror(bucket, to: targets, as: name, options: options, progress: progress).run()
+                var mirror = Mirror(bucket, to: targets, as: name, options: options, progress: progress)
+                mirror.returnPatience = .seconds(1)
+                return try await mirror.run()
             }
         }
     }

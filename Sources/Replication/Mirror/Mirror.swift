@@ -14,6 +14,8 @@ public struct Mirror: Sendable {
     let target: BucketName
     let options: MirrorOptions
     let progress: @Sendable (MirrorProgress) -> Void
+    /// For how long a source that was deleted may take to come back.
+    var returnPatience = Duration.seconds(10)
 
     /// A mirror of a bucket into a bucket of this name; `progress` is told several times a second.
     public init(
@@ -29,9 +31,6 @@ public struct Mirror: Sendable {
         self.options = options
         self.progress = progress
     }
-
-    /// For how long a source that was deleted may take to come back.
-    private static let returnPatience = Duration.seconds(10)
 
     /// Mirrors.
     ///
@@ -64,11 +63,13 @@ public struct Mirror: Sendable {
                     throw error
                 }
                 break
-            } catch is CancellationError {
+            } catch  where error is CancellationError || Task.isCancelled {
                 break
             } catch let error as ReplicationError where goesOn(after: error) {
                 // The next round sees what the source is now.
-                do { try await awaitReturn(of: error) } catch is CancellationError { break }
+                do { try await awaitReturn(of: error) } catch  where error is CancellationError || Task.isCancelled {
+                    break
+                }
             }
         }
         report.duration = started.duration(to: clock.now)
@@ -86,7 +87,7 @@ public struct Mirror: Sendable {
     /// A source that is gone may be on its way back: restored, or made anew.
     private func awaitReturn(of error: ReplicationError) async throws {
         guard error.code == .sourceGone else { return }
-        let deadline = ContinuousClock.now + Self.returnPatience
+        let deadline = ContinuousClock.now + returnPatience
         while ContinuousClock.now < deadline {
             do {
                 _ = try await source.refreshed()

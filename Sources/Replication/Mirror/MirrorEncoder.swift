@@ -88,7 +88,19 @@ struct MirrorEncoder {
         ReplayHeaders.append(sequence, to: &block)
         block.append(contentsOf: "\r\n".utf8)
         if case .seconds(let seconds) = timeToLive { block.append(contentsOf: "Nats-TTL: \(seconds)\r\n".utf8) }
-        ReplayHeaders.carryOver(entry.headers, isTimeToLiveKept: timeToLive == .asArchived, to: &block)
+        let isTimeToLiveKept = timeToLive == .asArchived
+        if !entry.headers.isEmpty, let rollup = HeaderBlock.value(of: "Nats-Rollup", in: entry.headers),
+            rollup.elementsEqual("all".utf8)
+        {
+            // It would empty the whole target, other keys than the mirror's with it.
+            var own = HeaderBlock(entry.headers)
+            own["Nats-Rollup"] = "sub"
+            own.encoded().withUnsafeBytes {
+                ReplayHeaders.carryOver($0, isTimeToLiveKept: isTimeToLiveKept, to: &block)
+            }
+        } else {
+            ReplayHeaders.carryOver(entry.headers, isTimeToLiveKept: isTimeToLiveKept, to: &block)
+        }
         block.append(contentsOf: "\r\n".utf8)
     }
 }

@@ -130,7 +130,6 @@ struct MirrorSweep {
                 guard space.contains(where: { $0.matches(entry.key) }) else { return }
                 let sighting = MirrorSighting(headers: entry.headers, identity)
                 if sighting == .foreign, isTooLargeToName(entry) { return }
-                if HeaderBlock.value(of: "Cistern-Removed", in: entry.headers) != nil { return }
                 body(entry, sighting)
             }
         }

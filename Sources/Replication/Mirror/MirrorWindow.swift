@@ -282,13 +282,15 @@ struct MirrorWindow<Batch> {
         look(key, entry, true)
     }
 
-    /// What was put off may be looked up now.
-    mutating func resume() {
+    /// What was put off may be looked up now; answers whether there is anything.
+    mutating func resume() -> Bool {
+        guard !postponed.isEmpty else { return false }
         for key in postponed {
             guard let entry = lanes.index(forKey: key), lanes.values[entry].phase == .postponed else { continue }
             look(key, entry, false)
         }
         postponed.removeAll(keepingCapacity: true)
+        return true
     }
 
     /// The first entry that waits in a key's lane.
