@@ -11,7 +11,10 @@ struct MirrorTests {
         }
     }
 
-    @Test("Once: everything, then only what is new; then nothing", arguments: ServerBinary.all)
+    @Test(
+        "Once: everything, then only what is new; then nothing",
+        arguments: ServerBinary.all.filter { isLongRun || ["2.15.1", "2.10.26", "2.9.10"].contains($0.version) }
+    )
     func once(binary: ServerBinary) async throws {
         let rig = try await MirrorRig(binary)
         defer { rig.close() }
