@@ -191,14 +191,23 @@ struct MirrorFaultTests {
         let rig = MirrorRig(from: first, to: second)
         let mirror = rig.start()
         try await mirror.live()
-        let writer = BackgroundWriter(port: first.port, bucket: "src", keys: 200, size: 50, perSecond: 600, seed: 61)
-        for round in 0..<6 {
-            let before = mirror.progress?.entries ?? 0
-            try await eventually("some writes") { mirror.progress?.entries ?? 0 > before + 200 }
+        for round in 0..<8 {
             let stream = round % 2 == 0 ? "KV_dst" : "KV_src"
+            try await eventually("some writes") {
+                // While a stream has no leader, nobody takes writes to it.
+                do {
+                    try await onOwnThread {
+                        let client = try RawNATS(port: first.port, timeout: 3)
+                        defer { client.close() }
+                        try client.fill("src", count: 400, keys: 200, size: 50, seed: UInt64(round))
+                    }
+                    return true
+                } catch is RawNATSError {
+                    return false
+                }
+            }
             try await second.withClient { client in _ = try client.api("STREAM.LEADER.STEPDOWN.\(stream)") }
         }
-        try await writer.stop()
         try await rig.awaitEqual()
         try await cluster.nodes[2].kill()
         try await first.withClient { try $0.fill("src", count: 300, keys: 200, size: 50, seed: 62) }

@@ -45,12 +45,22 @@ public struct Mirror: Sendable {
             target: target,
             targetCluster: targets.clusterName
         )
-        var isFirst = true
+        let claim = MirrorOpening.newClaim()
+        var isAgain = false
+        var quietSince = started
         while true {
+            let before = report.written + report.skipped
             do {
-                let opening = try await MirrorOpening(source, to: targets, as: target, options: options)
-                if isFirst { report.fromRevision = opening.plan.record.resumeRevision }
-                isFirst = false
+                let opening = try await MirrorOpening(
+                    source,
+                    to: targets,
+                    as: target,
+                    options: options,
+                    claim: claim,
+                    isAgain: isAgain
+                )
+                if !isAgain { report.fromRevision = opening.plan.record.resumeRevision }
+                isAgain = true
                 report.isTargetNew = report.isTargetNew || opening.isTargetNew
                 report.resynced = report.resynced || opening.plan.isResync
                 report.resumeRevision = opening.plan.record.resumeRevision
@@ -70,6 +80,11 @@ public struct Mirror: Sendable {
                 do { try await awaitReturn(of: error) } catch  where error is CancellationError || Task.isCancelled {
                     break
                 }
+            } catch  where isAgain && error.isUnreachable {
+                report.interruptions += 1
+                if report.written + report.skipped > before { quietSince = clock.now }
+                if let patience = options.patience, quietSince.duration(to: clock.now) > patience { throw error }
+                do { try await Task.sleep(for: .milliseconds(500)) } catch { break }
             }
         }
         report.duration = started.duration(to: clock.now)

@@ -11,7 +11,16 @@ struct MirrorOpening {
     let keeper: MirrorKeeper
 
     /// Looks at both ends, decides and claims the record; nothing but a target that is made is written before.
-    init(_ given: Bucket, to buckets: Buckets, as name: BucketName, options: MirrorOptions) async throws {
+    ///
+    /// `claim` is the run's name, and `isAgain` whether it has claimed the record before: then it must still have it.
+    init(
+        _ given: Bucket,
+        to buckets: Buckets,
+        as name: BucketName,
+        options: MirrorOptions,
+        claim: String,
+        isAgain: Bool
+    ) async throws {
         source = try await given.refreshed()
         let opened = try await MirrorTarget(source: source, buckets: buckets, name: name, options: options).open()
         (target, isTargetNew) = opened
@@ -23,10 +32,11 @@ struct MirrorOpening {
             source: .init(end: .init(source), lastSequence: source.info.state.lastSequence),
             target: .init(end: .init(target), lastSequence: target.info.state.lastSequence),
             diverges: try await Self.diverges(source, found?.record),
-            claim: Self.newClaim(),
+            claim: claim,
             options: options,
             now: .wallClock()
         )
+        guard !isAgain || found?.record.claim == claim else { throw MirrorRecords.overtaken(plan.record) }
         try await MirrorOpposite.refuse(plan.record, source: source, target: target, options: options)
         let last = if let found { found.revision } else { try await records.lastRevision(key) }
         let held = try await records.write(plan.record, under: key, expecting: last)
@@ -48,7 +58,8 @@ struct MirrorOpening {
         return entry.time.nanoseconds != record.resumeTime
     }
 
-    private static func newClaim() -> String {
+    /// A name for a run.
+    static func newClaim() -> String {
         String(UInt64.random(in: .min ... .max), radix: 36) + String(UInt64.random(in: .min ... .max), radix: 36)
     }
 }

@@ -164,15 +164,27 @@ struct MirrorRecords: Sendable {
                 return Held(record: record, revision: again)
             }
             throw Self.overtaken(record)
+        } catch let error as JetStreamError where error.code == .streamNotFound {
+            // Nobody takes it: the records are gone, or their stream is without a leader for the moment.
+            do {
+                _ = try await read(key)
+            } catch let error as JetStreamError where error.code == .streamNotFound {
+                throw Self.overtaken(record)
+            }
+            throw JetStreamError(code: .interrupted, subject: error.subject, text: error.text, hint: error.hint)
         }
     }
 
     /// Makes sure that a record is still the one that a run wrote, and answers it.
     func confirm(_ held: Held, under key: Key) async throws -> Held {
-        guard let found = try await read(key), found.record.claim == held.record.claim else {
+        do {
+            guard let found = try await read(key), found.record.claim == held.record.claim else {
+                throw Self.overtaken(held.record)
+            }
+            return found
+        } catch let error as JetStreamError where error.code == .streamNotFound {
             throw Self.overtaken(held.record)
         }
-        return found
     }
 
     /// Removes a record, where it is still the one of this revision.
@@ -180,7 +192,7 @@ struct MirrorRecords: Sendable {
         _ = try await bucket.purge(key, expected: revision)
     }
 
-    private static func overtaken(_ record: MirrorRecord) -> ReplicationError {
+    static func overtaken(_ record: MirrorRecord) -> ReplicationError {
         ReplicationError(
             .claimedByOther,
             bucket: record.target.bucket,

@@ -22,7 +22,8 @@ extension MirrorSession {
             try foundEnd(key, last, message)
         case .notFound(let key, let error):
             looks -= 1
-            guard error.mayPass else { throw error }
+            // Whether the target is gone is found out by who watches over it.
+            guard error.mayPass || (error as? JetStreamError)?.code == .streamNotFound else { throw error }
             note(error)
             window.notFound(key)
         case .source(let info): try look(at: info)
