@@ -37,6 +37,8 @@ struct MirrorTests {
         let last = try await rig.last(rig.source, "src")
         #expect(text.contains("dst: equal to revision \(last) of standalone/src"), "\(text)")
         #expect(text.contains("wrote 0 entries"), "\(text)")
+        let quiet = try await rig.mirror(["--once", "-q"])
+        #expect(quiet.output.isEmpty && quiet.errors.isEmpty, "\(quiet)")
     }
 
     @Test("Live: what is written arrives, a stop is at a checkpoint, and the next run goes on from it")
