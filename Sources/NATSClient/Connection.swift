@@ -21,7 +21,8 @@ public final class Connection: Sendable {
     /// What it was made with.
     public let configuration: ConnectionConfiguration
 
-    let logger: Logger
+    /// Where it says what happens to it.
+    package let logger: Logger
     let eventLoop: any EventLoop
     let state: Mutex<ConnectionState>
     /// What the inboxes of this connection begin with, up to and including the last dot.

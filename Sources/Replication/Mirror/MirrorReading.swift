@@ -1,7 +1,6 @@
 import JetStream
 import KVModel
 import KeyValue
-import Logging
 import NATSClient
 
 /// The tasks beside a mirror's own: they put what they learn into its inbox.
@@ -24,7 +23,7 @@ enum MirrorReading {
             do {
                 position = try await Connection.withConnection(
                     context.connection.configuration,
-                    logger: Logger(label: "cistern")
+                    logger: context.connection.logger
                 ) { connection in
                     let own = JetStreamContext(connection, apiPrefix: context.apiPrefix, timeout: context.timeout)
                     let watch = try await watch(source, own, after: before, options)

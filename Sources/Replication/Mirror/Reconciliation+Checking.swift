@@ -20,7 +20,7 @@ extension Reconciliation {
     /// After so many looks in which a mirror has not come on, it is taken for one that does not run.
     private static let standstillLimit = 3
     /// After so many keys what differs is repaired.
-    private static let portion = 1000
+    private static let keysTogether = 1000
 
     /// Looks at keys that seem to differ, and repairs those that do.
     func check(
@@ -30,7 +30,7 @@ extension Reconciliation {
     ) async throws {
         var done = 0
         while done < suspects.count {
-            let portion = Array(suspects[done..<min(done + Self.portion, suspects.count)])
+            let portion = Array(suspects[done..<min(done + Self.keysTogether, suspects.count)])
             let origins = try await origins(of: portion)
             var looks = try await concurrently(portion) { try await look($0, origins, rule) }
             looks = try await waitForMirror(looks, rule, &report)
@@ -125,7 +125,8 @@ extension Reconciliation {
         return found
     }
 
-    private func concurrently<Element: Sendable, Result: Sendable>(
+    /// Works on several elements at a time; the results come in any order.
+    func concurrently<Element: Sendable, Result: Sendable>(
         _ elements: [Element],
         _ work: @escaping @Sendable (Element) async throws -> Result
     ) async throws -> [Result] {

@@ -5,6 +5,8 @@ import KeyValue
 extension Reconciliation {
     /// How often a key is tried that others write, or that had no answer.
     private static let attempts = 3
+    /// So many values are held in memory, as large as they may be.
+    private static let portion = 64
 
     /// Brings the source's newest entry of keys that differ, or deletes what it does not have; answers what is left.
     func repair(
@@ -39,9 +41,10 @@ extension Reconciliation {
                 var encoder = MergeEncoder(target)
                 var batch = publisher.makeBatch()
                 var sent: [Look] = []
-                while let look = rest.first, !batch.isFull {
-                    rest.removeFirst()
-                    guard let entry = try await original(look) else {
+                let portion = Array(rest.prefix(Self.portion))
+                rest = rest.dropFirst(portion.count)
+                for (look, original) in try await concurrently(portion, { ($0, try await original($0)) }) {
+                    guard let entry = original else {
                         report.newer += 1
                         continue
                     }
