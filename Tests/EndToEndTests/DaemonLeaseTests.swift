@@ -33,7 +33,9 @@ struct DaemonLeaseTests {
 
     @Test(
         "Each job runs on one daemon at a time; another takes over from one that is stopped, whose late work is refused",
-        arguments: ServerBinary.all.filter { ["2.15.1", "2.9.10"].contains($0.version) && (isLongRun || $0.version == "2.9.10") }
+        arguments: ServerBinary.all.filter {
+            ["2.15.1", "2.9.10"].contains($0.version) && (isLongRun || $0.version == "2.9.10")
+        }
     )
     func stopped(binary: ServerBinary) async throws {
         let rig = try await Rig(binary)

@@ -25,7 +25,9 @@ struct DaemonTests {
             retry: { attempts: 1 }
         """
 
-    @Test("Jobs run by their schedules, and on request; a failing one is shown; what is paused rests; SIGTERM ends it all")
+    @Test(
+        "Jobs run by their schedules, and on request; a failing one is shown; what is paused rests; SIGTERM ends it all"
+    )
     func life() async throws {
         let rig = try await Rig()
         defer { rig.close() }

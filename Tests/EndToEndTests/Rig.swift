@@ -114,7 +114,9 @@ extension Rig {
         _ location: SourceLocation = #_sourceLocation
     ) async throws {
         func byKey(_ bucket: String) async throws -> [RawMessage] {
-            let keyed = try await messages(bucket).enumerated().map { ($0.element.key(in: bucket), $0.offset, $0.element) }
+            let keyed = try await messages(bucket).enumerated().map {
+                ($0.element.key(in: bucket), $0.offset, $0.element)
+            }
             return keyed.sorted { left, right in
                 left.0 == right.0 ? left.1 < right.1 : left.0.lexicographicallyPrecedes(right.0)
             }.map(\.2)

@@ -23,7 +23,8 @@ enum SchedulerText {
         ])
         for run in runs {
             table.add([
-                String(run.id), run.job, run.started, run.durationSeconds.map { NumberText.duration(.seconds($0)) } ?? "-",
+                String(run.id), run.job, run.started,
+                run.durationSeconds.map { NumberText.duration(.seconds($0)) } ?? "-",
                 run.attempt > 1 ? "\(run.outcome) (try \(run.attempt))" : run.outcome, NumberText.count(run.entries),
                 run.error ?? run.summary,
             ])
@@ -36,7 +37,9 @@ enum SchedulerText {
         var lines = ["daemon \(status.daemon), cistern \(status.version), since \(status.started): \(counts(status))"]
         for job in status.jobs where job.consecutiveFailures > 0 {
             let times = job.consecutiveFailures == 1 ? "" : " (\(job.consecutiveFailures) times in a row)"
-            lines.append("  \(job.job) fails\(times): \(job.lastRun?.error ?? job.lastRun?.summary ?? "see cistern runs")")
+            lines.append(
+                "  \(job.job) fails\(times): \(job.lastRun?.error ?? job.lastRun?.summary ?? "see cistern runs")"
+            )
         }
         for job in status.jobs {
             guard let progress = job.progress else { continue }

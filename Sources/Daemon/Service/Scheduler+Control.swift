@@ -80,7 +80,12 @@ extension Scheduler: DaemonControl {
             kind: settings.kind,
             summary: settings.summary,
             schedule: settings.scheduleText,
-            state: state(of: status, failures: failures, isElsewhere: isElsewhere, hasRun: history?.recent.first != nil),
+            state: state(
+                of: status,
+                failures: failures,
+                isElsewhere: isElsewhere,
+                hasRun: history?.recent.first != nil
+            ),
             isPaused: status?.isPaused ?? false,
             nextRun: status?.nextAttempt ?? status?.nextDue,
             holder: holder,

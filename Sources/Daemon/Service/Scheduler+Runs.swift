@@ -107,7 +107,10 @@ extension Scheduler {
             try state.finish(entry.record.id, result, at: now)
             histories[entry.run.job] = try JobHistory(of: entry.run.job, in: state)
         } catch {
-            logger.error("a run's end is not written down", metadata: ["job": "\(entry.run.job)", "reason": "\(error)"])
+            logger.error(
+                "a run's end is not written down",
+                metadata: ["job": "\(entry.run.job)", "reason": "\(error)"]
+            )
         }
     }
 

@@ -184,10 +184,12 @@ extension DaemonConfiguration {
 extension LeaseSettings {
     /// The buckets that daemons work together by: no pattern of a job means them.
     var buckets: Set<BucketName> {
-        Set([bucket, bucket + "-jobs"].compactMap { name in
-            // A name that is none names no bucket.
-            do { return try BucketName(name) } catch { return nil }
-        })
+        Set(
+            [bucket, bucket + "-jobs"].compactMap { name in
+                // A name that is none names no bucket.
+                do { return try BucketName(name) } catch { return nil }
+            }
+        )
     }
 }
 

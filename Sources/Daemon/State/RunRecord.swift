@@ -34,6 +34,7 @@ public struct RunRecord: Sendable, Hashable, Codable {
     public var job: String
     /// What it did, such as `backup`.
     public var kind: String
+    /// Why it began.
     public var cause: Cause
     /// Which try of a due time it was, from 1.
     public var attempt: Int
@@ -41,12 +42,15 @@ public struct RunRecord: Sendable, Hashable, Codable {
     public var due: Int64?
     /// Nanoseconds since 1970.
     public var started: Int64
+    /// When it ended, in nanoseconds since 1970; nil while it runs.
     public var finished: Int64?
+    /// What came of it.
     public var outcome: Outcome
     /// The revision it reached.
     public var revision: Revision?
     /// The entries it moved or compared.
     public var entries: UInt64
+    /// Bytes of keys, headers and values of these.
     public var bytes: UInt64
     /// What it has to say, in a sentence.
     public var summary: String
@@ -55,6 +59,7 @@ public struct RunRecord: Sendable, Hashable, Codable {
     /// The daemon that it ran on.
     public var daemon: String
 
+    /// A run of these facts.
     public init(
         id: Int64 = 0,
         job: String,
@@ -94,16 +99,20 @@ public struct RunRecord: Sendable, Hashable, Codable {
 public struct RunProgress: Sendable, Hashable, Codable {
     /// What it is doing, such as `reading app-config`.
     public var activity: String
+    /// The entries it has moved or compared.
     public var entries: UInt64
+    /// Bytes of keys, headers and values of these.
     public var bytes: UInt64
     /// Entries that wait to be moved, of a job that runs all the time; nil where that is not known.
     public var lagEntries: UInt64?
     /// How old the newest entry is that was not moved yet, in nanoseconds.
     public var lagTime: Int64?
+    /// How often it had to go on after a lost connection or a restart.
     public var interruptions: Int
     /// What goes wrong in a part of it while the others go on, such as one bucket of several that are followed.
     public var warning: String?
 
+    /// Progress of these numbers.
     public init(
         activity: String,
         entries: UInt64 = 0,
@@ -125,13 +134,20 @@ public struct RunProgress: Sendable, Hashable, Codable {
 
 /// What a run came to.
 public struct RunResult: Sendable, Hashable {
+    /// What came of it.
     public var outcome: RunRecord.Outcome
+    /// The revision it reached.
     public var revision: Revision?
+    /// The entries it has moved or compared.
     public var entries: UInt64
+    /// Bytes of keys, headers and values of these.
     public var bytes: UInt64
+    /// What it has to say, in a sentence.
     public var summary: String
+    /// Why it failed, and what to do.
     public var error: String?
 
+    /// A result of these facts.
     public init(
         _ outcome: RunRecord.Outcome,
         revision: Revision? = nil,

@@ -1,41 +1,41 @@
-public import KVModel
+package import KVModel
 
 /// A job in the API.
-public struct JobDocument: Codable, Sendable {
-    public struct Progress: Codable, Sendable {
-        public var activity: String
-        public var entries: UInt64
-        public var bytes: UInt64
-        public var lagEntries: UInt64?
-        public var lagSeconds: Double?
-        public var interruptions: Int
+package struct JobDocument: Codable, Sendable {
+    package struct Progress: Codable, Sendable {
+        package var activity: String
+        package var entries: UInt64
+        package var bytes: UInt64
+        package var lagEntries: UInt64?
+        package var lagSeconds: Double?
+        package var interruptions: Int
     }
 
-    public struct Sample: Codable, Sendable {
-        public var time: String
-        public var lagEntries: UInt64?
-        public var lagSeconds: Double?
-        public var entriesPerSecond: Double
-        public var bytesPerSecond: Double
+    package struct Sample: Codable, Sendable {
+        package var time: String
+        package var lagEntries: UInt64?
+        package var lagSeconds: Double?
+        package var entriesPerSecond: Double
+        package var bytesPerSecond: Double
     }
 
-    public var job: String
-    public var kind: String
-    public var summary: String
-    public var schedule: String
-    public var state: String
-    public var paused: Bool
-    public var nextRun: String?
-    public var holder: String?
-    public var lastRun: RunDocument?
-    public var lastSuccess: String?
-    public var consecutiveFailures: Int
-    public var runningSince: String?
-    public var progress: Progress?
-    public var samples: [Sample]
-    public var totals: JobView.Totals
+    package var job: String
+    package var kind: String
+    package var summary: String
+    package var schedule: String
+    package var state: String
+    package var paused: Bool
+    package var nextRun: String?
+    package var holder: String?
+    package var lastRun: RunDocument?
+    package var lastSuccess: String?
+    package var consecutiveFailures: Int
+    package var runningSince: String?
+    package var progress: Progress?
+    package var samples: [Sample]
+    package var totals: JobView.Totals
 
-    public init(_ view: JobView) {
+    package init(_ view: JobView) {
         job = view.name
         kind = view.kind
         summary = view.summary
@@ -72,35 +72,35 @@ public struct JobDocument: Codable, Sendable {
 }
 
 /// `GET /api/v1/jobs`.
-public struct JobListDocument: Codable, Sendable {
-    public var jobs: [JobDocument]
+package struct JobListDocument: Codable, Sendable {
+    package var jobs: [JobDocument]
 
     /// A list of these jobs.
-    public init(jobs: [JobDocument]) {
+    package init(jobs: [JobDocument]) {
         self.jobs = jobs
     }
 }
 
 /// A run in the API.
-public struct RunDocument: Codable, Sendable {
-    public var id: Int64
-    public var job: String
-    public var kind: String
-    public var cause: String
-    public var attempt: Int
-    public var due: String?
-    public var started: String
-    public var finished: String?
-    public var durationSeconds: Double?
-    public var outcome: String
-    public var revision: Revision?
-    public var entries: UInt64
-    public var bytes: UInt64
-    public var summary: String
-    public var error: String?
-    public var daemon: String
+package struct RunDocument: Codable, Sendable {
+    package var id: Int64
+    package var job: String
+    package var kind: String
+    package var cause: String
+    package var attempt: Int
+    package var due: String?
+    package var started: String
+    package var finished: String?
+    package var durationSeconds: Double?
+    package var outcome: String
+    package var revision: Revision?
+    package var entries: UInt64
+    package var bytes: UInt64
+    package var summary: String
+    package var error: String?
+    package var daemon: String
 
-    public init(_ run: RunRecord) {
+    package init(_ run: RunRecord) {
         id = run.id
         job = run.job
         kind = run.kind
@@ -121,9 +121,9 @@ public struct RunDocument: Codable, Sendable {
 }
 
 /// `GET /api/v1/runs`: `next` is what `before` must say to go on; absent at the end.
-public struct RunListDocument: Codable, Sendable {
-    public var runs: [RunDocument]
-    public var next: Int64?
+package struct RunListDocument: Codable, Sendable {
+    package var runs: [RunDocument]
+    package var next: Int64?
 }
 
 extension RunRecord {

@@ -1,38 +1,38 @@
-public import KVModel
+package import KVModel
 
 /// The answer to `GET /api/v1/status`.
 ///
 /// Members of the API's documents get names in snake case; fields are added, never changed.
-public struct StatusDocument: Codable, Sendable {
-    public struct Counts: Codable, Sendable {
-        public var jobs: Int
-        public var failing: Int
-        public var running: Int
-        public var waiting: Int
-        public var elsewhere: Int
-        public var ok: Int
-        public var neverRan: Int
-        public var paused: Int
+package struct StatusDocument: Codable, Sendable {
+    package struct Counts: Codable, Sendable {
+        package var jobs: Int
+        package var failing: Int
+        package var running: Int
+        package var waiting: Int
+        package var elsewhere: Int
+        package var ok: Int
+        package var neverRan: Int
+        package var paused: Int
     }
 
-    public struct Daemon: Codable, Sendable {
-        public var name: String
-        public var isSelf: Bool
-        public var seen: String?
-        public var jobs: [String]
+    package struct Daemon: Codable, Sendable {
+        package var name: String
+        package var isSelf: Bool
+        package var seen: String?
+        package var jobs: [String]
     }
 
-    public var daemon: String
-    public var version: String
-    public var started: String
-    public var now: String
-    public var counts: Counts
-    public var jobs: [JobDocument]
-    public var buckets: [BucketStatusDocument]
-    public var archives: [ArchiveStatusDocument]
-    public var daemons: [Daemon]
+    package var daemon: String
+    package var version: String
+    package var started: String
+    package var now: String
+    package var counts: Counts
+    package var jobs: [JobDocument]
+    package var buckets: [BucketStatusDocument]
+    package var archives: [ArchiveStatusDocument]
+    package var daemons: [Daemon]
 
-    public init(_ view: DaemonView) {
+    package init(_ view: DaemonView) {
         daemon = view.name
         version = view.version
         started = TimeText.rfc3339(view.started)
@@ -57,22 +57,22 @@ public struct StatusDocument: Codable, Sendable {
 }
 
 /// A live bucket in the API.
-public struct BucketStatusDocument: Codable, Sendable {
-    public var cluster: String
-    public var bucket: String
-    public var seen: String?
-    public var error: String?
-    public var values: UInt64
-    public var bytes: UInt64
-    public var history: Int64
-    public var ttlSeconds: Double
-    public var replicas: Int64
-    public var storage: String
-    public var compression: Bool
-    public var maxBytes: Int64
-    public var lastRevision: Revision
+package struct BucketStatusDocument: Codable, Sendable {
+    package var cluster: String
+    package var bucket: String
+    package var seen: String?
+    package var error: String?
+    package var values: UInt64
+    package var bytes: UInt64
+    package var history: Int64
+    package var ttlSeconds: Double
+    package var replicas: Int64
+    package var storage: String
+    package var compression: Bool
+    package var maxBytes: Int64
+    package var lastRevision: Revision
 
-    public init(_ view: BucketView) {
+    package init(_ view: BucketView) {
         cluster = view.cluster
         bucket = view.name
         seen = view.seen.map(TimeText.rfc3339)
@@ -90,21 +90,21 @@ public struct BucketStatusDocument: Codable, Sendable {
 }
 
 /// An archive in the API.
-public struct ArchiveStatusDocument: Codable, Sendable {
-    public struct Content: Codable, Sendable {
-        public var cluster: String
-        public var bucket: String
-        public var consistentRevision: Revision?
-        public var consistentTime: String?
+package struct ArchiveStatusDocument: Codable, Sendable {
+    package struct Content: Codable, Sendable {
+        package var cluster: String
+        package var bucket: String
+        package var consistentRevision: Revision?
+        package var consistentTime: String?
     }
 
-    public var archive: String
-    public var path: String
-    public var bytes: UInt64
-    public var buckets: [Content]
-    public var error: String?
+    package var archive: String
+    package var path: String
+    package var bytes: UInt64
+    package var buckets: [Content]
+    package var error: String?
 
-    public init(_ view: ArchiveView) {
+    package init(_ view: ArchiveView) {
         archive = view.name
         path = view.path
         bytes = view.bytes

@@ -5,7 +5,7 @@ import NIOHTTP1
 import NIOSSL
 
 /// Asks the daemon of a configuration over its HTTP face, as a program on the same machine does.
-public struct DaemonClient: Sendable {
+package struct DaemonClient: Sendable {
     /// How long one answer may take.
     private static let patience = TimeAmount.seconds(10)
     /// The largest answer that is read.
@@ -16,7 +16,7 @@ public struct DaemonClient: Sendable {
     private let client: HTTPClient
 
     /// Asks the daemon behind an address; the client is closed when `body` ends.
-    public static func withClient<Result>(
+    package static func withClient<Result>(
         of settings: HTTPSettings,
         isolation: isolated (any Actor)? = #isolation,
         _ body: (DaemonClient) async throws -> Result
@@ -53,32 +53,32 @@ public struct DaemonClient: Sendable {
     }
 
     /// Where the daemon is asked.
-    public var address: String { base }
+    package var address: String { base }
 
     /// Throws if no daemon answers.
-    public func checkAlive() async throws {
+    package func checkAlive() async throws {
         _ = try await answer("/healthz")
     }
 
     /// Everything that there is to show.
-    public func status() async throws -> StatusDocument {
+    package func status() async throws -> StatusDocument {
         try decode(try await answer("/api/v1/status"))
     }
 
     /// A job's newest runs, or those of all jobs, newest first.
-    public func runs(of job: String?, limit: Int, before: Int64? = nil) async throws -> RunListDocument {
+    package func runs(of job: String?, limit: Int, before: Int64? = nil) async throws -> RunListDocument {
         let path = try job.map { "/api/v1/jobs/\(try Self.escaped($0))/runs" } ?? "/api/v1/runs"
         return try decode(try await answer("\(path)?limit=\(limit)" + (before.map { "&before=\($0)" } ?? "")))
     }
 
     /// Asks for a run of a job.
-    public func runNow(_ job: String) async throws -> JobDocument { try await act("run", job) }
+    package func runNow(_ job: String) async throws -> JobDocument { try await act("run", job) }
 
     /// Pauses a job.
-    public func pause(_ job: String) async throws -> JobDocument { try await act("pause", job) }
+    package func pause(_ job: String) async throws -> JobDocument { try await act("pause", job) }
 
     /// Lets a paused job go on.
-    public func resume(_ job: String) async throws -> JobDocument { try await act("resume", job) }
+    package func resume(_ job: String) async throws -> JobDocument { try await act("resume", job) }
 
     private func act(_ verb: String, _ job: String) async throws -> JobDocument {
         try decode(try await answer("/api/v1/jobs/\(try Self.escaped(job))/\(verb)", method: .POST))
