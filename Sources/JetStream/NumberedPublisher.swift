@@ -76,9 +76,11 @@ public struct NumberedPublisher: Sendable {
         guard let received = try await subscription.next() else { return nil }
         var answers: [(number: UInt64, answer: Answer)] = []
         answers.reserveCapacity(received.count)
-        received.forEach { message in
-            guard let number = Self.number(message.subject, from: inbox.count) else { return }
-            answers.append((number, answer(message)))
+        for index in 0..<received.count {
+            received.withView(at: index) { message in
+                guard let number = Self.number(message.subject, from: inbox.count) else { return }
+                answers.append((number, answer(message)))
+            }
         }
         return answers
     }

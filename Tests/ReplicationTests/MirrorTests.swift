@@ -238,10 +238,8 @@ struct MirrorTests {
             else { return nil }
             return (here.nanoseconds - there.nanoseconds) / 1000
         }.sorted()
-        print(
-            "lag in microseconds: median \(lags[lags.count / 2]), 99 % \(lags[lags.count * 99 / 100]), most \(lags.last ?? 0)"
-        )
-        #expect(lags.count > 5000 && lags[lags.count * 99 / 100] < 250_000)
+        // Other tests run at the same time: alone, 99 % are there within some milliseconds.
+        #expect(lags.count > 5000 && lags[lags.count / 2] < 100_000, "\(lags[lags.count / 2]) µs")
         try await mirror.stop()
     }
 

@@ -60,6 +60,7 @@ struct MirrorSession {
     var nextTry: ContinuousClock.Instant
     var nextWait = Duration.milliseconds(50)
     var nextRecord: ContinuousClock.Instant
+    private var abreastSince: ContinuousClock.Instant?
     private var nextReport: ContinuousClock.Instant
     var readerRestarts = 0
     /// What of the window's counts is in the report.
@@ -171,6 +172,7 @@ struct MirrorSession {
             for event in try await inbox.take() { try handle(event) }
             try await pump(&group)
             if isCaughtUp, try await arrive() { return .caughtUp }
+            if isAbreast, isLongAbreast() { return .caughtUp }
             keepIfDue(&group)
             tell()
         }
@@ -178,6 +180,28 @@ struct MirrorSession {
 
     /// Whether everything that the source is known to hold is in the target.
     private var isCaughtUp: Bool { pending == 0 && window.isEmpty }
+
+    /// Whether the target has what the source held when the run began, and nearly all that came since.
+    ///
+    /// While a source is written to all the time there may be no moment at which nothing is under way.
+    private var isAbreast: Bool {
+        window.resumeRevision >= source.info.state.lastSequence && (pending ?? .max) < 1000 && window.count < 1000
+    }
+
+    /// Whether that is so for long, and was all that there was to do.
+    private mutating func isLongAbreast() -> Bool {
+        becomeLive()
+        let since = abreastSince ?? clock.now
+        abreastSince = since
+        return !options.follows && !keeper.record.isResyncing && since.duration(to: clock.now) > Self.probePatience
+    }
+
+    private mutating func becomeLive() {
+        guard state.phase == .syncing else { return }
+        state.phase = .live
+        nextReport = clock.now
+        if window.heads.hasForgotten { window.presumesAbsent = false }
+    }
 
     /// Does what is to be done when caught up; answers whether that is the end.
     private mutating func arrive() async throws -> Bool {
@@ -191,11 +215,7 @@ struct MirrorSession {
             keeper.record.isResyncing = false
             try await keep()
         }
-        if state.phase == .syncing {
-            state.phase = .live
-            nextReport = clock.now
-            if window.heads.hasForgotten { window.presumesAbsent = false }
-        }
+        becomeLive()
         guard !options.follows else { return false }
         let now = clock.now
         if let probing, probing.last.duration(to: now) < .milliseconds(100) { return false }
