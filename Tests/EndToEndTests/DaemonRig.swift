@@ -70,6 +70,7 @@ final class DaemonRig: Sendable {
     /// What the daemon says of itself.
     func status() async throws -> Document {
         let result = try await run(["status", "--json"])
+        try #require(!result.output.isEmpty, "\(result)")
         let object = try JSONSerialization.jsonObject(with: Data(result.output))
         return Document(fields: try #require(object as? [String: Any], "\(result)"))
     }

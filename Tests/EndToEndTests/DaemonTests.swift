@@ -94,6 +94,7 @@ struct DaemonTests {
         try daemon.edit("schedule: manual", "schedule: mnual")
         process.send(SIGHUP)
         try await eventually("the mistake to be told") { process.errorText.contains("stays as it was") }
+        try daemon.edit("schedule: mnual", "schedule: manual")
         #expect(try await daemon.job("often").text("schedule") == "manual")
         #expect(try await daemon.job("copy").text("running_since") == since)
     }

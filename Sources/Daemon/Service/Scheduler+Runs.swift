@@ -5,17 +5,26 @@ import Schedule
 /// The machine's actions, carried out.
 extension Scheduler {
     func perform(_ actions: [JobMachine.Action]) {
+        var leftOut: [String: (count: Int, last: Int64, why: JobMachine.Omission)] = [:]
         for action in actions {
             switch action {
             case .start(let run): begin(run)
             case .stop(let run, let reason): running[run.id]?.stop(reason)
             case .leaveOut(let job, let due, let why):
-                logger.notice(
-                    "a due run is left out",
-                    metadata: ["job": "\(job)", "due": "\(Timestamp(nanoseconds: due))", "reason": "\(why.rawValue)"]
-                )
-                remember(due, of: job)
+                let known = leftOut[job]
+                leftOut[job] = ((known?.count ?? 0) + 1, max(known?.last ?? due, due), why)
             }
+        }
+        // After a long absence these are many: they are told of, and written down, together.
+        for (job, omitted) in leftOut.sorted(by: { $0.key < $1.key }) {
+            logger.notice(
+                "due runs are left out",
+                metadata: [
+                    "job": "\(job)", "count": "\(omitted.count)",
+                    "last": "\(Timestamp(nanoseconds: omitted.last))", "reason": "\(omitted.why.rawValue)",
+                ]
+            )
+            remember(omitted.last, of: job)
         }
     }
 
