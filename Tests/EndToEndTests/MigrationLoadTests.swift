@@ -114,7 +114,7 @@ struct MigrationLoadTests {
     }
 
     private func expectOnly(
-        refusals: [Timestamp],
+        refusals: [ClosedRange<Timestamp>],
         failures: [Timestamp],
         reads: [Timestamp]?,
         _ migrations: [[String: Timestamp]]
@@ -126,7 +126,13 @@ struct MigrationLoadTests {
             }
         }
         #expect(!refusals.isEmpty, "nobody met the fence: the test proves little")
-        for time in refusals { #expect(isWithin(time, "fence", "done"), "a put was refused at \(time): \(migrations)") }
+        for span in refusals {
+            let met = migrations.contains { steps in
+                guard let from = steps["fence"], let to = steps["done"], from <= to else { return false }
+                return span.overlaps(from...to)
+            }
+            #expect(met, "a put was refused at \(span): \(migrations)")
+        }
         for time in failures { #expect(isWithin(time, "delete", "done"), "a read failed at \(time): \(migrations)") }
         guard let reads else { return }
         #expect(migrations.count == Self.storages.count)
@@ -138,7 +144,7 @@ struct MigrationLoadTests {
 private final class RetryingWriter: Sendable {
     private struct State {
         var acknowledged: [String: UInt64] = [:]
-        var refused: [Timestamp] = []
+        var refused: [ClosedRange<Timestamp>] = []
         var isStopping = false
         var hasEnded = false
         var failure: (any Error)?
@@ -155,12 +161,14 @@ private final class RetryingWriter: Sendable {
                 var due = Date()
                 while !state.withLock({ $0.isStopping }) {
                     let key = "\(prefix)\(number)"
+                    let asked = Timestamp.wallClock()
                     do {
                         let sequence = try client.put(bucket, key, "value \(number)")
                         state.withLock { $0.acknowledged[key] = sequence }
                         number += 1
                     } catch RawNATSError.noResponders {
-                        state.withLock { $0.refused.append(.wallClock()) }
+                        let told = max(asked, .wallClock())
+                        state.withLock { $0.refused.append(asked...told) }
                     }
                     due = max(due.addingTimeInterval(1 / Double(rate)), Date(timeIntervalSinceNow: -1))
                     usleep(UInt32(max(0, due.timeIntervalSinceNow) * 1e6))
@@ -174,8 +182,8 @@ private final class RetryingWriter: Sendable {
 
     /// The keys that were acknowledged, and at which revision.
     var acknowledged: [String: UInt64] { state.withLock { $0.acknowledged } }
-    /// When a put found nobody.
-    var refused: [Timestamp] { state.withLock { $0.refused } }
+    /// From when on till when a put was under way that found nobody.
+    var refused: [ClosedRange<Timestamp>] { state.withLock { $0.refused } }
 
     func stop() async throws {
         state.withLock { $0.isStopping = true }
