@@ -192,7 +192,9 @@ struct CaptureSession {
     /// The consistent revision just found is one at which the archive holds the bucket exactly.
     mutating func prove() {
         proved = consistent
+        guard received.consistentRevision != consistent?.revision else { return }
         received.consistentRevision = consistent?.revision
+        progress(received)
     }
 
     /// What was proved since the entries were last counted was not exact.
