@@ -19,7 +19,7 @@ struct DaemonSoakTests {
               backup-\(index): { backup: { from: here, buckets: [src\(index)], to: a\(index) }, schedule: "@every 1s" }
               drill-\(index): { drill: { archive: a\(index), on: here, prefix: "drill\(index)-" }, schedule: "@every 2s" }
               verify-\(index): { verify: { archive: a\(index), against: here/src\(index) }, schedule: "@every 2s" }
-              prune-\(index): { prune: { archive: a\(index), last: 3 }, schedule: "@every 2s" }
+              prune-\(index): { prune: { archive: a\(index), keep: { last: 3 } }, schedule: "@every 2s" }
               reconcile-\(index): { reconcile: { from: here/src\(index), to: here/copy\(index) }, schedule: "@every 2s" }
               mirror-\(index): { mirror: { from: here/src\(index), to: here/copy\(index) } }
             """
