@@ -175,6 +175,7 @@ public struct Restore: Sendable {
                 )
             }
         }
+        if making.choice.isExact { try await buckets.waitForCopies(of: bucket.name) }
         _ = try await buckets.update(prepared.plan.configuration)
         return RestoreReport(
             plan: prepared.plan,

@@ -47,6 +47,25 @@ struct ExactClusterTests {
         }
     }
 
+    @Test(
+        "It is finished when all servers hold it",
+        arguments: isLongRun ? ServerBinary.all : ServerBinary.all.filter { $0.version == "2.12.8" }
+    )
+    func copies(binary: ServerBinary) async throws {
+        let cluster = try await ServerCluster.start(binary)
+        defer { cluster.close() }
+        var rig = try await ExactRig(on: cluster.nodes[0])
+        try await rig.prepare(20_000)
+        // Comparing takes longer than the other servers need.
+        _ = try await rig.restore("copy", ["replicas=3"], change: { $0.verifies = false })
+        let current = try await rig.server.withClient { client in
+            let cluster = try client.api("STREAM.INFO.KV_copy")["cluster"] as? [String: Any]
+            let replicas = cluster?["replicas"] as? [[String: Any]] ?? []
+            return replicas.map { $0["current"] as? Bool ?? false }
+        }
+        #expect(current == [true, true])
+    }
+
     /// Asks with little patience: while there is no leader nobody answers.
     private static func ask<Value: Sendable>(
         _ server: ServerProcess,
