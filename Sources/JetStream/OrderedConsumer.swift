@@ -78,6 +78,8 @@ public actor OrderedConsumer {
     private var epoch = 0
     private var owedFlowControl: [String] = []
     private var wantsRestart = false
+    /// Whether the consumer was given up, to be made anew without anything having gone wrong.
+    private var isToReopen = false
 
     /// Starts reading a stream.
     public init(_ context: JetStreamContext, stream name: String, options: Options = Options()) async throws {
@@ -118,8 +120,9 @@ public actor OrderedConsumer {
         var silentSince = clock.now
         try await payFlowControl()
         while true {
-            if wantsRestart || context.connection.epoch != epoch {
-                wantsRestart = false
+            if wantsRestart || isToReopen || context.connection.epoch != epoch {
+                restarts += wantsRestart || context.connection.epoch != epoch ? 1 : 0
+                (wantsRestart, isToReopen) = (false, false)
                 try await restart()
                 silentSince = clock.now
             }
@@ -137,13 +140,67 @@ public actor OrderedConsumer {
                 throw NATSError(.closed, subject: stream.name, cause: "the connection was closed")
             }
             silentSince = clock.now
+            let before = machine
             let outcome = machine.receive(batch)
+            let jumps = leavesOut ? Self.jumps(in: batch, outcome.deliveries, after: before.lastStreamSequence) : []
+            if !jumps.isEmpty, try await hasLeftOut(jumps) {
+                machine = before
+                continue
+            }
             owedFlowControl += outcome.flowControl
             if outcome.restart != nil { wantsRestart = true }
             if !outcome.deliveries.isEmpty {
                 return DeliveredBatch(messages: batch, deliveries: outcome.deliveries)
             }
             try await payFlowControl()
+        }
+    }
+
+    /// Servers before 2.10 let a consumer that is behind jump to a roll-up of a subject (a purge), over whatever is
+    /// between (seen on 2.9.10).
+    private var leavesOut: Bool { !context.serverIsAtLeast(2, 10) && options.start != .lastPerSubject }
+
+    /// The gaps in front of roll-ups.
+    private static func jumps(
+        in batch: MessageBatch,
+        _ deliveries: [Delivery],
+        after sequence: UInt64
+    ) -> [Range<UInt64>] {
+        var last = sequence
+        var jumps: [Range<UInt64>] = []
+        for delivery in deliveries {
+            let next = delivery.metadata.streamSequence
+            if next > last + 1 {
+                batch.withView(at: delivery.index) { message in
+                    guard !message.headers.isEmpty else { return }
+                    if HeaderBlock.value(of: "Nats-Rollup", in: message.headers) != nil {
+                        jumps.append(last + 1..<next)
+                    }
+                }
+            }
+            last = next
+        }
+        return jumps
+    }
+
+    /// Whether the stream holds messages in gaps of what was delivered; the consumer must be made anew then, as it must
+    /// if it does not.
+    private func hasLeftOut(_ jumps: [Range<UInt64>]) async throws -> Bool {
+        // What has arrived meanwhile is read again: as long as it fills the queue no reply gets through.
+        await subscription?.unsubscribe()
+        subscription = nil
+        isToReopen = true
+        do {
+            for jump in jumps {
+                for filter in options.filters.isEmpty ? [">"] : options.filters {
+                    let next = try await context.message(stream.name, from: jump.lowerBound, subject: filter)
+                    if let next, jump.contains(next.sequence) { return true }
+                }
+            }
+            return false
+        } catch  where error.isTransient {
+            wantsRestart = true
+            return true
         }
     }
 
@@ -167,7 +224,6 @@ public actor OrderedConsumer {
     }
 
     private func restart() async throws {
-        restarts += 1
         owedFlowControl = []
         await subscription?.unsubscribe()
         subscription = nil

@@ -50,6 +50,36 @@ struct WatchTests {
         }
     }
 
+    @Test("A reader that is behind misses nothing before a purge", arguments: ServerBinary.all)
+    func purges(binary: ServerBinary) async throws {
+        try await withBuckets(binary) { buckets, server in
+            try await server.withClient {
+                try $0.createBucket("app", history: 5)
+                try $0.fill("app", count: 20_000, keys: 10_000, size: 500, seed: 1)
+            }
+            let bucket = try await buckets.bucket(try BucketName("app"))
+            let watch = try await bucket.watch()
+            // The server is stopped by flow control, and goes on when much has happened behind the reader.
+            let first = try #require(try await watch.next(timeout: .seconds(20)))
+            var revisions: [Revision] = []
+            first.forEachEntry { revisions.append($0.revision) }
+            for number in stride(from: 0, to: 10_000, by: 97) { try await bucket.purge(Key("key.\(number)")) }
+            let last = try await bucket.refreshed().info.state.lastSequence
+            while (revisions.last ?? 0) < last {
+                let batch = try #require(try await watch.next(timeout: .seconds(20)))
+                batch.forEachEntry { revisions.append($0.revision) }
+            }
+            await watch.stop()
+            #expect(revisions == revisions.sorted() && Set(revisions).count == revisions.count)
+            let held = try await server.withClient { try $0.getAllMessages("KV_app").map(\.seq) }
+            let missing = Set(held).subtracting(revisions)
+            #expect(
+                missing.isEmpty,
+                "\(missing.count) of \(held.count), \(missing.min() ?? 0) to \(missing.max() ?? 0)"
+            )
+        }
+    }
+
     @Test("Patterns, one and several", arguments: ServerBinary.all)
     func patterns(binary: ServerBinary) async throws {
         try await withBuckets(binary) { buckets, _ in

@@ -16,29 +16,23 @@ enum MirrorReading {
     ) async {
         let context = source.context
         let clock = ContinuousClock()
-        var started = clock.now
-        var position = revision
+        let started = clock.now
         while true {
-            let before = position
             do {
-                position = try await Connection.withConnection(
+                try await Connection.withConnection(
                     context.connection.configuration,
                     logger: context.connection.logger
                 ) { connection in
                     let own = JetStreamContext(connection, apiPrefix: context.apiPrefix, timeout: context.timeout)
-                    let watch = try await watch(source, own, after: before, options)
+                    let watch = try await watch(source, own, after: revision, options)
                     do {
                         inbox.put(.began(pending: await watch.initiallyPending))
-                        let end = try await read(watch, of: source, after: before, options, into: inbox)
-                        await watch.stop()
-                        return end
+                        try await read(watch, options, into: inbox)
                     } catch {
                         await watch.stop()
                         throw MirrorReadingError(cause: error)
                     }
                 }
-                started = clock.now
-                continue
             } catch let error as MirrorReadingError {
                 if !(error.cause is CancellationError) { inbox.put(.failed(error.cause)) }
                 return
@@ -68,62 +62,15 @@ enum MirrorReading {
         return try await Buckets(context).bucket(source.name).watch(watch)
     }
 
-    /// Reads until cancelled; answers the revision behind which reading must begin again, where the server left some out.
-    private static func read(
-        _ watch: Watch,
-        of source: Bucket,
-        after revision: Revision,
-        _ options: MirrorOptions,
-        into inbox: MirrorInbox
-    ) async throws -> Revision {
+    /// Reads until cancelled.
+    private static func read(_ watch: Watch, _ options: MirrorOptions, into inbox: MirrorInbox) async throws -> Never {
         var throttle = Throttle(bytesPerSecond: options.bytesPerSecond)
-        var last = revision
-        let leavesOut = !source.context.serverIsAtLeast(2, 10)
         while true {
             try await inbox.room()
             guard let batch = try await watch.next() else { continue }
-            if leavesOut {
-                do {
-                    if try await isIncomplete(batch, of: source, after: last, options) { return last }
-                } catch  where error.mayPass {
-                    return last
-                }
-            }
             inbox.put(.batch(batch, restarts: await watch.restarts), bytes: batch.byteCount)
-            last = max(last, batch.lastRevision)
             try await throttle?.pass(batch.byteCount)
         }
-    }
-
-    /// Whether the server has left out entries that it still holds.
-    ///
-    /// Servers before 2.10 let a consumer that is behind jump to an entry that drops those before it of its key (a
-    /// purge), over whatever is between (seen on 2.9.10).
-    private static func isIncomplete(
-        _ batch: WatchBatch,
-        of source: Bucket,
-        after revision: Revision,
-        _ options: MirrorOptions
-    ) async throws -> Bool {
-        var last = revision
-        var jumps: [(from: Revision, to: Revision)] = []
-        batch.forEachEntry { entry in
-            if entry.revision > last + 1, HeaderBlock.value(of: "Nats-Rollup", in: entry.headers) != nil {
-                jumps.append((last + 1, entry.revision))
-            }
-            last = entry.revision
-        }
-        for jump in jumps {
-            for pattern in options.filter.isEmpty ? [.all] : options.filter {
-                let next = try await source.context.message(
-                    source.name.streamName,
-                    from: jump.from,
-                    subject: source.subjectPrefix + pattern.description
-                )
-                if let next, next.sequence < jump.to { return true }
-            }
-        }
-        return false
     }
 
     /// Takes the server's answers to writes.
