@@ -131,8 +131,10 @@ struct CaptureSession {
         var probingSince: ContinuousClock.Instant?
         var probes = 0
         var isCaughtUp = received.pending == 0
+        var nextProbe = clock.now
         while true {
             if isCaughtUp {
+                nextProbe = clock.now.advanced(by: .milliseconds(100))
                 switch try await probe() {
                 case .consistent:
                     (probingSince, probes) = (nil, 0)
@@ -152,12 +154,18 @@ struct CaptureSession {
             }
             if let batch = try await watch.next(timeout: .milliseconds(250)) {
                 try await take(batch)
-                isCaughtUp = batch.isCaughtUp
+                isCaughtUp = batch.isCaughtUp || hasReadBeginning && clock.now >= nextProbe
             } else {
                 isCaughtUp = true
             }
         }
     }
+
+    /// Whether all is read that the bucket held when the capture began.
+    ///
+    /// What is pending is an estimate, and while entries come it may never be none: from then on the server itself is
+    /// asked now and then.
+    private var hasReadBeginning: Bool { lastRevision >= bucket.info.state.lastSequence }
 
     private mutating func follow() async throws -> CaptureReport.Outcome {
         var nextCommit = clock.now.advanced(by: options.commitInterval)
@@ -175,7 +183,9 @@ struct CaptureSession {
             // Probing at every caught-up batch would cost a request for each write of a quiet bucket.
             guard clock.now >= nextCommit else { continue }
             let isAccountDue = clock.now >= nextAccount
-            if isProbeDue || isAccountDue, batch?.isCaughtUp ?? true, try await probe() == .consistent {
+            if isProbeDue || isAccountDue, batch.map({ $0.isCaughtUp || hasReadBeginning }) ?? true,
+                try await probe() == .consistent
+            {
                 isProbeDue = false
                 if isAccountDue, state != removals.source {
                     isProbeDue = try await !account()

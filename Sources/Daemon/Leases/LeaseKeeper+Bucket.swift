@@ -67,7 +67,11 @@ extension LeaseKeeper {
     private func read(_ watch: Watch) async throws {
         if await watch.initiallyPending == 0 { state.withLock { $0.isCurrent = true } }
         while true {
-            guard let batch = try await watch.next() else { continue }
+            guard let batch = try await watch.next(timeout: timing.duration) else {
+                // What is pending is an estimate.
+                state.withLock { $0.isCurrent = true }
+                continue
+            }
             let moment = now()
             state.withLock { state in
                 batch.forEachEntry { entry in

@@ -172,7 +172,7 @@ struct MirrorSession {
             for event in try await inbox.take() { try handle(event) }
             try await pump(&group)
             if isCaughtUp, try await arrive() { return .caughtUp }
-            if isAbreast, isLongAbreast() { return .caughtUp }
+            if isAbreast, try await isLongAbreast() { return .caughtUp }
             keepIfDue(&group)
             tell()
         }
@@ -189,11 +189,19 @@ struct MirrorSession {
     }
 
     /// Whether that is so for long, and was all that there was to do.
-    private mutating func isLongAbreast() -> Bool {
+    private mutating func isLongAbreast() async throws -> Bool {
         becomeLive()
         let since = abreastSince ?? clock.now
         abreastSince = since
-        return !options.follows && !keeper.record.isResyncing && since.duration(to: clock.now) > Self.probePatience
+        guard !options.follows || keeper.record.isResyncing else { return false }
+        guard since.duration(to: clock.now) > Self.probePatience else { return false }
+        guard keeper.record.isResyncing else { return true }
+        // What is pending is an estimate: a sweep waits for what the source says.
+        abreastSince = nil
+        do {
+            if try await isEnd() { pending = 0 }
+        } catch  where error.mayPass {}
+        return false
     }
 
     private mutating func becomeLive() {
