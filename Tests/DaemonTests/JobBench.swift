@@ -56,6 +56,10 @@ struct JobBench {
         lines(machine.leaseLost(job, at: seconds * second))
     }
 
+    mutating func handedOver(_ job: String, at seconds: Int64) -> [String] {
+        lines(machine.handOver(job, at: seconds * second))
+    }
+
     mutating func stop(at seconds: Int64) -> [String] { lines(machine.stop(at: seconds * second)) }
 
     /// The time of the next event, in whole seconds.

@@ -204,6 +204,30 @@ import Testing
         #expect(bench.lost("a", at: 72) == [])
     }
 
+    @Test("What is left to another daemon comes to a checkpoint, and is not begun again")
+    func handsOver() {
+        var bench = JobBench([every(60, overlap: .queue), always("l"), every(60, "b")], usesLeases: true)
+        #expect(bench.gained("a", at: 0) == [])
+        #expect(bench.gained("l", at: 0) == ["start l#1 schedule"])
+        #expect(bench.handedOver("a", at: 10) == [])
+        #expect(bench.handedOver("l", at: 10) == ["stop l#1 handedOver"])
+        #expect(bench.handedOver("b", at: 10) == [])
+        #expect(bench.ended(1, .stopped, at: 11) == [])
+        #expect(bench.lost("l", at: 12) == [])
+        #expect(bench.advance(200) == [])
+        #expect(bench.gained("l", at: 201) == ["start l#2 schedule"])
+        #expect(bench.gained("a", lastDue: 120, at: 201) == ["start a#3 schedule due 180"])
+    }
+
+    @Test("A run that is already to stop is not told again when its job is left to another daemon")
+    func handsOverWhileStopping() {
+        var bench = JobBench([always()], usesLeases: true)
+        #expect(bench.gained("a", at: 0) == ["start a#1 schedule"])
+        #expect(bench.handedOver("a", at: 1) == ["stop a#1 handedOver"])
+        #expect(bench.handedOver("a", at: 2) == [])
+        #expect(bench.lost("a", at: 3) == ["stop a#1 leaseLost"])
+    }
+
     // MARK: Stop
 
     @Test("A daemon that is to end stops what runs, begins nothing, and is finished with the last run")

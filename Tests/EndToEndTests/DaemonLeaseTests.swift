@@ -45,20 +45,22 @@ struct DaemonLeaseTests {
         let writer = try BackgroundPuts(rig.server, bucket: "src")
         let daemons = try ["a", "b", "c"].map { try Self.daemon($0, on: rig.server) }
         let (first, second, third) = (daemons[0], daemons[1], daemons[2])
-        let processes = [try await first.serve(), try await second.serve(), try await third.serve()]
+        let stopping = try await first.serve()
         let jobs = Self.backups + Self.mirrors
         try await eventually("every job to have run or to be running") {
-            let spans = try await Self.spans(daemons)
+            let spans = try await Self.spans([first])
             return jobs.allSatisfy { job in spans.contains { $0.job == job } }
         }
+        // Those who come later get their part of what never rests.
+        let processes = [stopping, try await second.serve(), try await third.serve()]
         try await eventually("each daemon to have a share") {
-            let holders = try await Self.holders(daemons[1])
-            return Set(holders.values) == ["a", "b", "c"] && holders.count == jobs.count
+            let holders = try await Self.holders(second)
+            return ["a", "b", "c"].allSatisfy { name in holders.values.count { $0 == name } == jobs.count / 3 }
         }
 
-        let held = try await Self.holders(daemons[1]).filter { $0.value == "a" }.map(\.key)
+        let held = try await Self.holders(second).filter { $0.value == "a" }.map(\.key)
         let stopped = Date().timeIntervalSince1970
-        processes[0].send(SIGSTOP)
+        stopping.send(SIGSTOP)
         try await eventually("others to have taken over") {
             let spans = try await Self.spans(Array(daemons.dropFirst()))
             return held.allSatisfy { job in spans.contains { $0.job == job && $0.start > stopped } }
@@ -69,9 +71,9 @@ struct DaemonLeaseTests {
             #expect(try #require(begun) - stopped < Self.lease * 2, "\(job)")
         }
         let woken = Date().timeIntervalSince1970
-        processes[0].send(SIGCONT)
+        stopping.send(SIGCONT)
         try await eventually("the woken daemon to notice", timeout: .seconds(30)) {
-            processes[0].errorText.contains("lease is lost")
+            stopping.errorText.contains("lease is lost")
         }
         try await eventually("the woken daemon's old runs to have ended") {
             try await Self.spans([daemons[0]]).allSatisfy { $0.start > stopped || $0.end != nil }
@@ -84,10 +86,8 @@ struct DaemonLeaseTests {
         let written = try await writer.stop()
         for job in Self.mirrors {
             try await eventually("\(job) to have caught up") {
-                try await rig.server.withClient { client in
-                    try client.getMessage("KV_" + job, seq: client.streamInfo("KV_" + job).lastSequence)?.data
-                        == Array("value \(written)".utf8)
-                }
+                // Of several keys the later one may come first.
+                try await rig.messages(job).contains { $0.data == Array("value \(written)".utf8) }
             }
             try await rig.expectEqualKeys("src", job)
         }

@@ -179,6 +179,8 @@ extension JobMachine {
         case timeout
         /// Another daemon may run the job by now: it must end at once, without another write.
         case leaseLost
+        /// It runs all the time, and a daemon that has fewer jobs takes it over.
+        case handedOver
         /// The configuration no longer has its job.
         case removed
         /// The configuration has its job with another content; it begins anew.

@@ -152,6 +152,17 @@ public struct JobMachine: Sendable {
         return stopRuns(.leaseLost, evenIfStopping: true) { $0.run.job == name } + settle(at: now)
     }
 
+    /// Another daemon is to have the job: nothing more of it begins, and what runs comes to a checkpoint.
+    ///
+    /// The lease may be given up when no run is left.
+    public mutating func handOver(_ name: String, at now: Int64) -> [Action] {
+        guard usesLeases, let index = index(of: name) else { return settle(at: now) }
+        jobs[index].hasLease = false
+        jobs[index].waiting = nil
+        jobs[index].failures = 0
+        return stopRuns(.handedOver) { $0.run.job == name } + settle(at: now)
+    }
+
     /// The configuration was read again.
     ///
     /// Jobs whose content did not change run on; histories are those of jobs that were not there before.
@@ -237,7 +248,7 @@ public struct JobMachine: Sendable {
 
     private mutating func conclude(_ ended: ActiveRun, _ outcome: RunRecord.Outcome, of index: Int, at now: Int64) {
         switch ended.stopping {
-        case .removed, .leaseLost, .makesWay, .paused, .stop:
+        case .removed, .leaseLost, .handedOver, .makesWay, .paused, .stop:
             return
         case .changed:
             // What runs all the time begins again by itself.

@@ -122,8 +122,7 @@ public final class LeaseKeeper: Sendable {
 
     /// How many leases this daemon has beyond its share.
     ///
-    /// Whoever joins late finds nothing free: a daemon that gives up that many jobs which do not run just now lets the
-    /// others have their part.
+    /// Whoever joins late finds nothing free: a daemon that gives up that many jobs lets the others have their part.
     public func surplus() -> Int {
         let moment = now()
         return state.withLock { max(0, $0.table.held.count - $0.table.share(at: moment)) }

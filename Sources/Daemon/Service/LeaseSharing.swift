@@ -1,6 +1,7 @@
 import KVModel
 import KeyValue
 import Logging
+import Synchronization
 
 /// What a daemon shares its jobs with others by: the leases that it holds, and what all of them remember of jobs.
 final class LeaseSharing: Sendable {
@@ -9,6 +10,8 @@ final class LeaseSharing: Sendable {
     let keeper: LeaseKeeper
     let memory: SharedMemory
     private let changes: AsyncStream<Change>.Continuation
+    /// How many changes of each job are still to be told.
+    private let untold: Untold
     private let keeping: Task<Void, any Error>
     private let remembering: Task<Void, Never>
 
@@ -21,10 +24,13 @@ final class LeaseSharing: Sendable {
         self.keeper = keeper
         self.memory = memory
         changes = continuation
+        let untold = Untold()
+        self.untold = untold
         keeping = Task { try await keeper.run() }
         remembering = Task {
             for await (job, change) in stream {
                 await Self.apply(change, to: job, in: memory, logger)
+                untold.remove(job)
             }
         }
     }
@@ -34,22 +40,25 @@ final class LeaseSharing: Sendable {
 
     /// Says what came of a run.
     func share(_ record: RunRecord, failures: Int, notified: RunRecord.Outcome?) {
-        changes.yield(
-            (
-                record.job,
-                { memory in
-                    memory.lastOutcome = record.outcome
-                    memory.lastFinished = record.finished
-                    memory.failures = failures
-                    if let notified { memory.notified = notified }
-                }
-            )
-        )
+        tell(record.job) { memory in
+            memory.lastOutcome = record.outcome
+            memory.lastFinished = record.finished
+            memory.failures = failures
+            if let notified { memory.notified = notified }
+        }
     }
 
     /// Says that a due time was run or left out.
     func handled(_ due: Int64, of job: String) {
-        changes.yield((job, { $0.handled(due: due) }))
+        tell(job) { $0.handled(due: due) }
+    }
+
+    /// Whether others do not know all of a job yet.
+    func isTelling(of job: String) -> Bool { untold.contains(job) }
+
+    private func tell(_ job: String, _ change: @escaping @Sendable (inout JobMemory) -> Void) {
+        untold.insert(job)
+        changes.yield((job, change))
     }
 
     /// Pauses a job on all daemons, or lets it go on.
@@ -89,4 +98,20 @@ final class LeaseSharing: Sendable {
             do { try await Task.sleep(for: .milliseconds(500)) } catch { return }
         }
     }
+}
+
+/// Counts changes that were not told yet, by job.
+private final class Untold: Sendable {
+    private let counts = Mutex<[String: Int]>([:])
+
+    func insert(_ job: String) { counts.withLock { $0[job, default: 0] += 1 } }
+
+    func remove(_ job: String) {
+        counts.withLock { counts in
+            guard let count = counts[job] else { return }
+            counts[job] = count > 1 ? count - 1 : nil
+        }
+    }
+
+    func contains(_ job: String) -> Bool { counts.withLock { $0[job] != nil } }
 }

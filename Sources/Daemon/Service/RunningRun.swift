@@ -60,6 +60,9 @@ final class RunningRun: Sendable {
             told.outcome = .stopped
             told.summary = "stopped: the lease was lost, another daemon goes on"
             told.error = nil
+        case .handedOver:
+            guard result.outcome == .stopped else { return result }
+            told.summary = "stopped: a daemon that has fewer jobs goes on"
         case .removed, .changed, .makesWay, .paused, .stop:
             break
         }

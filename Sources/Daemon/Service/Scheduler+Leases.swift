@@ -1,6 +1,7 @@
 import KVModel
 import KeyValue
 import Logging
+import Schedule
 
 /// The jobs that this daemon shares with others.
 extension Scheduler {
@@ -92,19 +93,39 @@ extension Scheduler {
         )
     }
 
-    /// Leaves jobs that do not run just now to daemons that have fewer.
+    /// Leaves jobs to daemons that have fewer.
     private func makeRoom(_ sharing: LeaseSharing, every interval: Int64) async throws {
         while true {
             try await Task.sleep(for: .nanoseconds(interval))
+            let surplus = sharing.keeper.surplus()
+            guard surplus > 0 else { continue }
             let soon = Self.now().addingClamped(interval * 2)
-            let idle = configuration.jobs.map(\.name).filter { job in
-                guard let status = machine.status(job), status.phase == .idle, status.hasLease else { return false }
-                return status.nextDue.map { $0 > soon } ?? true
-            }
-            for job in idle.prefix(sharing.keeper.surplus()) {
-                perform(machine.leaseLost(job, at: Self.now()))
-                await sharing.keeper.giveUp(job)
+            for job in movable(sharing, dueAfter: soon).prefix(surplus) { try await handOver(job, sharing) }
+        }
+    }
+
+    /// The jobs that another daemon could take over, those first that it disturbs least.
+    ///
+    /// One of which the others do not know yet what was run stays: they would run it again.
+    private func movable(_ sharing: LeaseSharing, dueAfter soon: Int64) -> [String] {
+        var (resting, due, always): ([String], [String], [String]) = ([], [], [])
+        for job in configuration.jobs where !sharing.isTelling(of: job.name) {
+            guard let status = machine.status(job.name), status.hasLease else { continue }
+            switch status.phase {
+            case .idle where status.nextDue.map({ $0 > soon }) ?? true: resting.append(job.name)
+            case .idle: due.append(job.name)
+            case .running where job.schedule == .always: always.append(job.name)
+            case .running, .queued, .retrying, .stopping: break
             }
         }
+        return resting + due + always
+    }
+
+    private func handOver(_ job: String, _ sharing: LeaseSharing) async throws {
+        perform(machine.handOver(job, at: Self.now()))
+        while running.values.contains(where: { $0.run.job == job }) {
+            try await Task.sleep(for: .milliseconds(20))
+        }
+        await sharing.keeper.giveUp(job)
     }
 }
