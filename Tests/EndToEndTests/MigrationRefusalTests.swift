@@ -33,6 +33,8 @@ struct MigrationRefusalTests {
         Refusal(["storage=memory"], "maximum number of streams", account: "few"),
         Refusal(["storage=memory"], "max bytes", account: "bounded"),
         Refusal(["storage=memory", "max-bytes=1MiB"], "max stream bytes", account: "bounded", since: "2.10"),
+        Refusal(["storage=memory"], "$JS.API.STREAM.RESTORE.KV_b", account: "asking", since: "2.12"),
+        Refusal(["storage=memory"], "$JS.SNAPSHOT.RESTORE.KV_b.", account: "sending", since: "2.12"),
     ]
 
     private static let accounts = """
@@ -43,6 +45,14 @@ struct MigrationRefusalTests {
             bounded {
                 jetstream: { max_mem: 50MB, max_file: 100MB, memory_max_stream_bytes: 500KB, max_bytes_required: true }
                 users: [{ user: bounded, password: pw }]
+            }
+            asking {
+                jetstream: enabled
+                users: [{ user: asking, password: pw, permissions: { publish: { deny: "$JS.API.STREAM.RESTORE.>" } } }]
+            }
+            sending {
+                jetstream: enabled
+                users: [{ user: sending, password: pw, permissions: { publish: { deny: "$JS.SNAPSHOT.RESTORE.>" } } }]
             }
         }
         """

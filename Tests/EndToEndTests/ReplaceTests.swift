@@ -273,6 +273,25 @@ struct ReplaceTests {
         _ = try await rig.server.withClient { try $0.put("app", "k", "v") }
     }
 
+    @Test("A user who may not make the bucket anew is told so before it is deleted")
+    func forbidden() async throws {
+        let users = """
+            authorization { users: [
+                { user: all, password: pw },
+                { user: few, password: pw, permissions: { publish: { deny: "$JS.API.STREAM.RESTORE.>" } } }
+            ] }
+            no_auth_user: all
+            """
+        let rig = try await Rig(options: .init(configuration: users))
+        defer { rig.close() }
+        let before = try await changed(rig)
+        let server = "nats://few:pw@127.0.0.1:\(rig.server.port)"
+        let result = try await CisternProcess.run(["restore", rig.archive, "--replace", "--yes", "-s", server])
+        #expect(result.code == 1 && result.errorText.contains("STREAM.RESTORE.KV_app"), "\(result)")
+        try await expectExact(rig, before)
+        #expect(try safetyBackups(rig).isEmpty)
+    }
+
     @Test("The backup of a bucket is encrypted where the archive is that it is replaced from")
     func encrypted() async throws {
         let rig = try await Rig()

@@ -20,6 +20,29 @@ public struct ServerProbe: Sendable {
         bucket = BucketName(unchecked: "cistern-doctor-\(token)")
     }
 
+    /// Throws `.targetRefuses` if the user may not have this bucket made anew, which may exist now.
+    ///
+    /// Whoever lacks a right would find out only after the bucket was deleted.
+    static func checkMaking(_ bucket: BucketName, exactly isExact: Bool, _ context: JetStreamContext) async throws {
+        let probe = ServerProbe(context, bucket)
+        // Asked for without saying how, none of these does anything to a bucket that exists either.
+        let needed: [ServerRight] = isExact ? [.restore, .upload] : [.create]
+        for right in needed where try await probe.ask(for: right) == .denied {
+            let subject = probe.subject(right, bucket: bucket.rawValue, stream: bucket.streamName)
+            throw ReplicationError(
+                .targetRefuses,
+                bucket: bucket.rawValue,
+                text: "the user may not publish to \(subject)",
+                hint: "nothing was changed; give the user this permission"
+            )
+        }
+    }
+
+    private init(_ context: JetStreamContext, _ bucket: BucketName) {
+        self.context = context
+        self.bucket = bucket
+    }
+
     /// Asks for everything in turn.
     public func examine() async throws -> ServerExamination {
         let info = context.connection.serverInfo

@@ -5,6 +5,9 @@ import KeyValue
 extension Migration {
     /// Has the server make streams of the new configuration under another name, and deletes them.
     func tryConfiguration(_ state: MigrationState) async throws {
+        try await patiently {
+            try await ServerProbe.checkMaking(name, exactly: state.isExact, buckets.context)
+        }
         let trial = MigrationTrial(state, of: name)
         do {
             do {

@@ -15,8 +15,9 @@ struct ReplacementTrial {
     /// The stream's only subject; nobody publishes there.
     private var subjects: JSONValue { [.string("cistern.replace.\(name.rawValue)")] }
 
-    /// Throws `.targetRefuses` if the server does not take the configuration.
-    func run(_ configuration: BucketConfiguration) async throws {
+    /// Throws `.targetRefuses` if the server does not take the configuration, or may not be asked to.
+    func run(_ configuration: BucketConfiguration, exactly isExact: Bool) async throws {
+        try await ServerProbe.checkMaking(name, exactly: isExact, buckets.context)
         var trial = configuration.stream
         trial["name"] = .string(stream)
         trial["subjects"] = subjects

@@ -10,7 +10,8 @@ extension Restore {
         _ safeguarded: (SafetyBackup) -> Void
     ) async throws -> SafetyBackup? {
         guard prepared.plan.action == .replace else { return nil }
-        try await ReplacementTrial(buckets: buckets, name: prepared.plan.bucket).run(prepared.plan.configuration)
+        try await ReplacementTrial(buckets: buckets, name: prepared.plan.bucket)
+            .run(prepared.plan.configuration, exactly: prepared.choice.isExact)
         guard let place = options.safetyBackup else { return nil }
         let replacement = SafeReplacement(
             buckets: buckets,
