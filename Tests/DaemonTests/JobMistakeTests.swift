@@ -283,5 +283,12 @@ struct JobMistakeTests {
             "10:5: job j and job k write the same keys of west/b; give them filters or a map, so that no key "
                 + "is written by both"
         ),
+        (
+            .work,
+            "backup: { from: east, buckets: [a], to: main, follow: true }\nschedule: always\n  k:\n"
+                + "    backup: { from: west, buckets: [b], to: main, follow: true }\n    schedule: always",
+            "10:3: j and k both write archive main all the time; give one of them an archive of its own, or "
+                + "name all buckets in one job"
+        ),
     ]
 }

@@ -43,6 +43,9 @@ extension ConfigurationReader {
             backup.retention = retention
             settings.work = .backup(backup)
         }
+        if case .backup(let backup) = work, recurrence == .always {
+            checkCompany(of: backup.archive, value)
+        }
         settings.jitter = jitter ?? settings.jitter
         settings.missed = missed ?? settings.missed
         settings.overlap = overlap ?? settings.overlap
@@ -50,6 +53,19 @@ extension ConfigurationReader {
         settings.retry = retry ?? settings.retry
         settings.notify = notify
         return settings
+    }
+
+    /// Notes a second job that would hold an archive all the time: it would never have its turn.
+    private func checkCompany(of archive: String, _ job: ConfigurationValue) {
+        guard let first = holders[archive] else {
+            holders[archive] = job.name
+            return
+        }
+        mistake(
+            job.keyPlace,
+            "\(first) and \(job.name) both write archive \(archive) all the time",
+            "give one of them an archive of its own, or name all buckets in one job"
+        )
     }
 
     /// Notes keys that say nothing beside the others.

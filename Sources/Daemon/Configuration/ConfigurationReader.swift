@@ -18,6 +18,8 @@ final class ConfigurationReader {
     var archiveNames: [String] = []
     /// The mirrors and comparisons so far.
     var mirrors: [MirrorPath] = []
+    /// The jobs so far that write an archive all the time, by archive.
+    var holders: [String: String] = [:]
     private let document: YAMLDocument
     private var found: [ConfigurationMistake] = []
 

@@ -58,7 +58,8 @@ public struct ClusterSettings: Sendable, Hashable {
     public var socksProxy: String?
     /// How long a connection or a request may take, in nanoseconds.
     public var timeout: Int64?
-    /// How many runs may use the cluster at once; nil for no limit of its own.
+    /// How many runs may use the cluster at once, those of jobs that run all the time not counted; nil for no limit of
+    /// its own.
     public var concurrency: Int?
     /// How many bytes a second all runs together may move from or to it; nil for no limit.
     public var bytesPerSecond: UInt64?
@@ -105,7 +106,7 @@ public struct DaemonSettings: Sendable, Hashable {
     public var state = "cistern-state.db"
     /// The bucket of leases that several daemons share the work by; nil if this daemon is alone.
     public var leases: LeaseSettings?
-    /// How many runs go at once.
+    /// How many runs go at once, those of jobs that run all the time not counted.
     public var concurrency = 4
     /// For how long a stop waits for checkpoints, in nanoseconds.
     public var stopWithin: Int64 = 10_000_000_000
