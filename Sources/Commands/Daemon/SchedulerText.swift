@@ -44,6 +44,7 @@ enum SchedulerText {
         for job in status.jobs {
             guard let progress = job.progress else { continue }
             lines.append("  \(job.job) runs: \(progress.activity)\(lag(progress))")
+            if let warning = progress.warning { lines.append("  \(job.job) fails in part: \(warning)") }
         }
         for bucket in status.buckets where bucket.error != nil {
             lines.append("  \(bucket.cluster)/\(bucket.bucket) cannot be asked: \(bucket.error ?? "")")

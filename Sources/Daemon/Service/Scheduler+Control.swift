@@ -74,7 +74,8 @@ extension Scheduler: DaemonControl {
         let entry = running.values.first { $0.run.job == name }
         let isElsewhere = leases != nil && status?.hasLease != true
         let memory = isElsewhere ? memories[name] : nil
-        let failures = memory?.failures ?? max(status?.failures ?? 0, history?.failures ?? 0)
+        let isWell = entry.map { hasSettled($0, at: Self.now()) } ?? false
+        let failures = isWell ? 0 : memory?.failures ?? max(status?.failures ?? 0, history?.failures ?? 0)
         return JobView(
             name: name,
             kind: settings.kind,
@@ -83,6 +84,7 @@ extension Scheduler: DaemonControl {
             state: state(
                 of: status,
                 failures: failures,
+                warning: entry?.progress.warning,
                 isElsewhere: isElsewhere,
                 hasRun: history?.recent.first != nil
             ),
@@ -103,11 +105,12 @@ extension Scheduler: DaemonControl {
     private func state(
         of status: JobMachine.Status?,
         failures: Int,
+        warning: String?,
         isElsewhere: Bool,
         hasRun: Bool
     ) -> JobView.State {
         if status?.isPaused == true { return .paused }
-        if failures > 0 { return .failing }
+        if failures > 0 || warning != nil { return .failing }
         if isElsewhere { return .elsewhere }
         switch status?.phase {
         case .running, .stopping: return .running

@@ -135,7 +135,7 @@ extension Scheduler {
     }
 
     /// Tells of a run; of one that failed when it is not tried again.
-    private func tell(_ record: RunRecord, _ settings: JobSettings) async {
+    func tell(_ record: RunRecord, _ settings: JobSettings) async {
         let status = machine.status(record.job)
         var notified: RunRecord.Outcome?
         if record.outcome != .stopped, status?.isTriedAgain(by: settings) != true {

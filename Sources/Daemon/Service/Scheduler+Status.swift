@@ -6,21 +6,18 @@ import Logging
 
 /// What the daemon looks at from time to time, to show it.
 extension Scheduler {
-    /// How often a run that goes on is measured.
-    private static let sampleSeconds = 5
-
     /// Measures how fast runs are, and how far behind.
     func takeSamples() async throws {
         var before: [JobMachine.Run.ID: RunProgress] = [:]
         while true {
-            try await Task.sleep(for: .seconds(Self.sampleSeconds))
+            try await Task.sleep(for: options.sampleInterval)
             let now = Self.now()
             var samples: [JobSample] = []
             var measured: [JobMachine.Run.ID: RunProgress] = [:]
             for (id, run) in running {
                 let (progress, last) = (run.progress, before[id])
                 measured[id] = progress
-                let seconds = Double(Self.sampleSeconds)
+                let seconds = options.sampleInterval / .seconds(1)
                 samples.append(
                     JobSample(
                         job: run.settings.name,
@@ -33,6 +30,7 @@ extension Scheduler {
                 )
             }
             before = measured
+            await watchRuns(at: now)
             do {
                 try state.record(samples)
                 for job in Set(samples.map(\.job)) { try readSamples(of: job, at: now) }

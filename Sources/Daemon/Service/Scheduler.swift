@@ -18,6 +18,8 @@ public actor Scheduler: Service {
         public var environment: [String: String]
         /// How often the status of buckets and archives is asked for.
         public var watchInterval = Duration.seconds(15)
+        /// How often a run that goes on is measured.
+        public var sampleInterval = Duration.seconds(5)
 
         /// Options with the name of this machine.
         public init(version: String, environment: [String: String]) {
@@ -49,6 +51,8 @@ public actor Scheduler: Service {
     /// What other daemons say of jobs.
     var memories: [String: JobMemory] = [:]
     var samples: [String: [JobView.Sample]] = [:]
+    /// How often in a row a run that goes on was found to go wrong in part.
+    var warnings: [JobMachine.Run.ID: Int] = [:]
     /// Who waits for what comes of the next run of a job.
     var waiters: [String: [CheckedContinuation<RunRecord, any Error>]] = [:]
     /// What came of runs since this daemon was started.

@@ -9,6 +9,7 @@ package struct JobDocument: Codable, Sendable {
         package var lagEntries: UInt64?
         package var lagSeconds: Double?
         package var interruptions: Int
+        package var warning: String?
     }
 
     package struct Sample: Codable, Sendable {
@@ -55,7 +56,8 @@ package struct JobDocument: Codable, Sendable {
                 bytes: $0.bytes,
                 lagEntries: $0.lagEntries,
                 lagSeconds: $0.lagTime.map(TimeText.seconds),
-                interruptions: $0.interruptions
+                interruptions: $0.interruptions,
+                warning: $0.warning
             )
         }
         samples = view.samples.map {

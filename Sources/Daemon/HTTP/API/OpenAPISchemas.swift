@@ -80,7 +80,8 @@ enum OpenAPISchemas {
         "activity": { "type": "string" }, "entries": { "type": "integer", "format": "int64" },
         "bytes": { "type": "integer", "format": "int64" },
         "lag_entries": { "type": "integer", "format": "int64" }, "lag_seconds": { "type": "number" },
-        "interruptions": { "type": "integer" } } },
+        "interruptions": { "type": "integer" },
+        "warning": { "type": "string", "description": "What goes wrong in a part of it while the others go on." } } },
         "Sample": { "type": "object", "required": ["time", "entries_per_second", "bytes_per_second"],
         "properties": {
         "time": { "type": "string", "format": "date-time" },

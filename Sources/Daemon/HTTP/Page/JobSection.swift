@@ -63,6 +63,7 @@ struct JobSection {
 
     private var failure: HTML? {
         guard job.needsAttention else { return nil }
+        if let warning = job.progress?.warning { return "<p class=\"error\">\(warning)</p>" }
         let failed = job.lastRun?.outcome == .failed ? job.lastRun : job.recentRuns.first { $0.outcome == .failed }
         guard let failed else { return nil }
         let often = job.consecutiveFailures > 1 ? "Failed \(job.consecutiveFailures) times in a row. " : ""
