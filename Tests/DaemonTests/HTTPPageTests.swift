@@ -154,7 +154,7 @@ struct HTTPPageTests {
         )
         try await page.send("DOM.focus", ["nodeId": button["nodeId"] ?? .null])
         try await page.press("Enter", code: 13)
-        try await eventually("the form", timeout: .seconds(10)) { await daemon.told.last == "resume nightly" }
+        try await eventually("the form") { await daemon.told.last == "resume nightly" }
         try await page.wait(for: "location.hash === '#job-nightly'")
     }
 

@@ -43,7 +43,7 @@ final class RunningFace: Sendable {
             try await group.run()
         }
         self.task = task
-        try await eventually("the face", timeout: .seconds(10)) { [log] in
+        try await eventually("the face") { [log] in
             hasEnded.flag.withLock { $0 } || log.lines.contains { $0.contains("listening") }
         }
         if hasEnded.flag.withLock({ $0 }) { try await task.value }
