@@ -45,6 +45,9 @@ public struct BucketState: Sendable {
     /// The configuration in force, the server's full JSON; nil if none was recorded.
     public let configuration: ConfigurationRecord?
 
+    /// Whether a key may have more entries than the bucket's history setting: servers before 2.10 leave some behind.
+    public let mayExceedHistory: Bool
+
     /// How long before `time` counts as shortly, in nanoseconds.
     public static let expiryLag: Int64 = 5_000_000_000
 
@@ -60,6 +63,7 @@ public struct BucketState: Sendable {
         keys = scan.totals.keys
         bytes = scan.totals.bytes
         recentlyExpired = scan.recentlyExpired
+        mayExceedHistory = scan.mayExceedHistory
         configuration = scan.configuration
         segments = scan.segments
         self.snapshot = snapshot
@@ -78,6 +82,7 @@ struct ScannedState: Sendable {
     let time: Timestamp
     let totals: RetainedEntries.Totals
     let recentlyExpired: Int
+    let mayExceedHistory: Bool
     let configuration: ConfigurationRecord?
     let segments: [KeptSegment]
 }

@@ -262,6 +262,8 @@ struct StateScan {
             time: time,
             totals: totals,
             recentlyExpired: recentlyExpired,
+            mayExceedHistory: basis.isRecorded
+                || removals.contains { if case .there = $0.fate { true } else { false } },
             configuration: configurations.last { $0.revision < revision || $0.revision == revision && $0.time <= time }
                 ?? configurations.first,
             segments: kept.filter { !$0.isEmpty }

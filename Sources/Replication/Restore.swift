@@ -95,7 +95,8 @@ public struct Restore: Sendable {
             state,
             archived: archived,
             wanted: adapted,
-            mayExceedHistory: options.history == .full || archived.history <= 0 || adapted.history < archived.history,
+            mayExceedHistory: state.mayExceedHistory || options.history == .full || archived.history <= 0
+                || adapted.history < archived.history,
             now: .wallClock()
         )
         let census = try RestoreCensus(

@@ -133,6 +133,23 @@ struct ExactTrapTests {
     }
 
     @Test(
+        "What a purge of an old server left behind, beyond the history, does not stop the restore",
+        arguments: ServerBinary.all.filter { $0.version == "2.9.10" }
+    )
+    func remains(binary: ServerBinary) async throws {
+        var rig = try await ExactRig(binary)
+        defer { rig.close() }
+        // The first message that a purge of the stream leaves is one of a key with a full history.
+        try await rig.prepare(20_000)
+        let report = try await rig.restore("copy", [])
+        #expect(report.mode == .exact && report.beyondHistory == 1 && report.comparison?.differences == 0)
+        let found = try await rig.server.withClient { try $0.getAllMessages("KV_copy") }
+        let counts = Dictionary(grouping: found, by: \.subject).mapValues(\.count)
+        #expect(counts.values.allSatisfy { $0 <= 5 })
+        #expect(Set(rig.messages.map(\.seq)).subtracting(found.map(\.seq)) == [1000])
+    }
+
+    @Test(
         "Settings that an older server does not know are left out, the entries are exact",
         arguments: ServerBinary.all
     )
