@@ -193,27 +193,47 @@ struct MirrorFaultTests {
         try await mirror.live()
         for round in 0..<8 {
             let stream = round % 2 == 0 ? "KV_dst" : "KV_src"
-            try await eventually("some writes") {
-                // While a stream has no leader, nobody takes writes to it.
-                do {
-                    try await onOwnThread {
-                        let client = try RawNATS(port: first.port, timeout: 3)
-                        defer { client.close() }
-                        try client.fill("src", count: 400, keys: 200, size: 50, seed: UInt64(round))
-                    }
-                    return true
-                } catch is RawNATSError {
-                    return false
-                }
+            try await insist("some writes", on: first) {
+                try $0.fill("src", count: 400, keys: 200, size: 50, seed: UInt64(round))
             }
-            try await second.withClient { client in _ = try client.api("STREAM.LEADER.STEPDOWN.\(stream)") }
+            try await insist("another leader of \(stream)", on: second) {
+                _ = try $0.api("STREAM.LEADER.STEPDOWN.\(stream)")
+            }
         }
+        // A question that nobody leads is never answered.
+        let leaders: @Sendable (RawNATS) throws -> Void = { client in
+            for stream in ["KV_src", "KV_dst"] { _ = try client.streamInfo(stream) }
+        }
+        try await insist("leaders", on: second, leaders)
         try await rig.awaitEqual()
         try await cluster.nodes[2].kill()
-        try await first.withClient { try $0.fill("src", count: 300, keys: 200, size: 50, seed: 62) }
+        try await insist("writes after that", on: first) {
+            try $0.fill("src", count: 300, keys: 200, size: 50, seed: 62)
+        }
+        try await insist("leaders after that", on: second, leaders)
         try await rig.awaitEqual()
         try await cluster.nodes[2].restart()
         #expect(try await rig.disorder().isEmpty)
         #expect(try await mirror.stop().foreignChanges == 0)
+    }
+
+    /// Asks until there is an answer: while a stream has no leader there is none.
+    private func insist(
+        _ what: String,
+        on server: ServerProcess,
+        _ body: @escaping @Sendable (RawNATS) throws -> Void
+    ) async throws {
+        try await eventually(what) {
+            do {
+                try await onOwnThread {
+                    let client = try RawNATS(port: server.port, timeout: 3)
+                    defer { client.close() }
+                    try body(client)
+                }
+                return true
+            } catch is RawNATSError {
+                return false
+            }
+        }
     }
 }
