@@ -7,6 +7,8 @@ extension ArchiveError {
         let code: Code =
             switch error.resultCode {
             case .SQLITE_FULL: .full
+            // The file of shared memory beside the log is made when a database is opened.
+            case .SQLITE_IOERR where error.extendedResultCode == .SQLITE_IOERR_SHMSIZE: .full
             case .SQLITE_NOTADB: .notAnArchive
             case .SQLITE_CORRUPT, .SQLITE_FORMAT: .corrupt(detail)
             case .SQLITE_BUSY, .SQLITE_LOCKED: .locked("another program has the database file open for writing")

@@ -118,4 +118,41 @@ struct DaemonTests {
         #expect(try await daemon.runs("broken").count == 1)
         #expect(try await daemon.runs("copy").contains { $0.text("cause") == "request" })
     }
+
+    @Test("With a full disk jobs fail and say so, though nothing can be written down; with room they go on")
+    func fullDisk() async throws {
+        let rig = try await Rig()
+        defer { rig.close() }
+        try await rig.createBucket("src")
+        try await rig.fill("src", count: 20, keys: 20, size: 100)
+        let daemon = try DaemonRig(
+            clusters: #"  here: { servers: ["\#(rig.server.url)"] }"#,
+            archives: "  small: { path: disk/a.cistern }",
+            jobs: #"  often: { backup: { from: here, buckets: [src], to: small }, schedule: "@every 1s" }"#
+        )
+        try daemon.edit("state: state.db", "state: disk/state.db")
+        let disk = daemon.folder.file("disk")
+        try FileManager.default.createDirectory(atPath: disk, withIntermediateDirectories: false)
+        let mount = try ChildProcess(.shell("mount -t tmpfs -o size=4m tmpfs '\(disk)'"))
+        guard await mount.waitForExit().code == 0 else {
+            // Only root may mount; everywhere else there is no small disk to fill.
+            return
+        }
+        let process = try await daemon.serve()
+        @Sendable func error() async throws -> String? {
+            let jobs = try await daemon.status().fields["jobs"] as? [[String: Any]]
+            let last = jobs?.first?["last_run"] as? [String: Any]
+            return last?["outcome"] as? String == "succeeded" ? "" : last?["error"] as? String
+        }
+        try await eventually("a backup") { try await error() == "" }
+        _ = await (try ChildProcess(.shell("cat /dev/zero > '\(disk)/fill'"))).waitForExit()
+        try await rig.fill("src", count: 20, keys: 20, size: 100_000, seed: 2)
+        try await eventually("the full disk to be told of") { try await error()?.contains("the disk is full") == true }
+        try FileManager.default.removeItem(atPath: disk + "/fill")
+        try await eventually("a backup with room") { try await error() == "" }
+        process.send(SIGTERM)
+        #expect(try await process.waitForExit(timeout: .seconds(20)).code == 143)
+        try await rig.cistern(["verify", disk + "/a.cistern", "--against", "src"])
+        _ = await (try ChildProcess(.shell("umount '\(disk)'"))).waitForExit()
+    }
 }

@@ -13,4 +13,11 @@ struct JobHistory: Sendable {
         lastSuccess = try state.lastSuccess(job: job)
         failures = try state.jobState(job).failures
     }
+
+    /// Takes note of a run that could not be written down, so that it is shown all the same.
+    mutating func add(_ record: RunRecord) {
+        recent.insert(record, at: 0)
+        recent.removeLast(max(0, recent.count - Self.shown))
+        if record.outcome == .succeeded { lastSuccess = record }
+    }
 }

@@ -75,7 +75,7 @@ extension Scheduler {
         running[entry.run.id] = nil
         var record = entry.record
         record.finish(told, at: now)
-        write(told, of: entry, at: now)
+        if !write(told, of: entry, at: now) { histories[entry.run.job]?.add(record) }
         totals[entry.run.job, default: JobView.Totals()].add(told)
         log(record)
         perform(machine.runEnded(entry.run.id, told, at: now))
@@ -110,16 +110,19 @@ extension Scheduler {
         running.values.first { $0.run.job == job }?.progress
     }
 
-    private func write(_ result: RunResult, of entry: RunningRun, at now: Int64) {
-        guard entry.record.id != 0 else { return }
+    /// Answers whether a run's end is written down, and can be read again.
+    private func write(_ result: RunResult, of entry: RunningRun, at now: Int64) -> Bool {
+        guard entry.record.id != 0 else { return false }
         do {
             try state.finish(entry.record.id, result, at: now)
             histories[entry.run.job] = try JobHistory(of: entry.run.job, in: state)
+            return true
         } catch {
             logger.error(
                 "a run's end is not written down",
                 metadata: ["job": "\(entry.run.job)", "reason": "\(error)"]
             )
+            return false
         }
     }
 

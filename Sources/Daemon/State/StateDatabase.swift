@@ -96,6 +96,9 @@ public final class StateDatabase: Sendable {
                 hint: "move it away: the daemon begins with a new one, without its list of runs"
             )
         case .SQLITE_FULL: failure("the disk is full", path, hint: "make room")
+        // The file of shared memory beside the log is made when a database is opened.
+        case .SQLITE_IOERR where error.extendedResultCode == .SQLITE_IOERR_SHMSIZE:
+            failure("the disk is full", path, hint: "make room")
         default: failure(error.message ?? "SQLite code \(error.extendedResultCode.rawValue)", path)
         }
     }
