@@ -58,9 +58,15 @@ public struct ServerBinary: Sendable, Hashable, Comparable, CustomStringConverti
         }
         let cache = repository + "/.cache/nats-server"
         let names = (try? FileManager.default.contentsOfDirectory(atPath: cache)) ?? []
-        return names.map { ServerBinary(version: $0, path: "\(cache)/\($0)/nats-server") }
+        let found = names.map { ServerBinary(version: $0, path: "\(cache)/\($0)/nats-server") }
             .filter { FileManager.default.isExecutableFile(atPath: $0.path) }
             .sorted(by: >)
+        guard !found.isEmpty else {
+            // A test of every version there is would pass without any.
+            FileHandle.standardError.write(Data("there is no nats-server in \(cache): run scripts/setup\n".utf8))
+            exit(1)
+        }
+        return found
     }
 
     private static func versionOf(_ path: String) -> String {
