@@ -20,6 +20,8 @@ public final class ArchiveWriter: Sendable {
     private let lock: WriterLock
     let keyRing: KeyRing
     private let fencing: FencingToken?
+    /// Throws when the right to write is over.
+    private let check: (@Sendable () throws -> Void)?
 
     /// Opens an archive for writing and takes the one-writer lock; makes the archive if asked to.
     ///
@@ -60,6 +62,7 @@ public final class ArchiveWriter: Sendable {
     ) throws {
         self.path = path
         self.fencing = fencing
+        check = nil
         try FileState.checkPresent(path, mayBeMissing: createIfMissing)
         lock = try WriterLock(archivePath: path, now: now)
         do {
@@ -105,17 +108,19 @@ public final class ArchiveWriter: Sendable {
 
     /// The same writer for work that has another fencing token, or none.
     ///
-    /// It shares the file and the lock: closing one closes both. The token is looked at in every transaction.
-    public func fenced(by token: FencingToken?) -> ArchiveWriter {
-        ArchiveWriter(sharing: self, fencing: token)
+    /// It shares the file and the lock: closing one closes both. The token is looked at in every transaction; what
+    /// `check` throws, at the end of each, takes the transaction back.
+    public func fenced(by token: FencingToken?, check: (@Sendable () throws -> Void)? = nil) -> ArchiveWriter {
+        ArchiveWriter(sharing: self, fencing: token, check: check)
     }
 
-    private init(sharing other: ArchiveWriter, fencing: FencingToken?) {
+    private init(sharing other: ArchiveWriter, fencing: FencingToken?, check: (@Sendable () throws -> Void)?) {
         path = other.path
         database = other.database
         lock = other.lock
         keyRing = other.keyRing
         self.fencing = fencing
+        self.check = check
     }
 
     /// Opens the archive for reading beside this writer, with the same key.
@@ -165,6 +170,7 @@ public final class ArchiveWriter: Sendable {
                 try db.inTransaction(.immediate) {
                     if let fencing { try db.pass(fencing) }
                     result = try KeyRing.$current.withValue(keyRing) { try body(db) }
+                    try check?()
                     return .commit
                 }
                 guard let result else { throw ArchiveError(.io("the transaction did not run")) }

@@ -1,11 +1,10 @@
-import Archive
 import Daemon
 import KVModel
 import Schedule
 import TestSupport
 import Testing
 
-@Suite("Mirror and reconcile jobs, and leases")
+@Suite("Mirror and reconcile jobs")
 struct WorkMirrorTests {
     private func work(_ change: (inout MirrorWork) -> Void = { _ in }) throws -> MirrorWork {
         var work = MirrorWork(
@@ -61,25 +60,6 @@ struct WorkMirrorTests {
             let missing = await rig.runner.run(rig.job("check", .reconcile(work)))
             #expect(missing.outcome == .failed)
             #expect(missing.error?.contains("there is no bucket target") == true, "\(missing)")
-        }
-    }
-
-    @Test("A run whose lease another daemon has taken over since writes nothing into the archive")
-    func fenced() async throws {
-        try await WorkRig.with { rig in
-            try await rig.makeBucket("a")
-            let job = rig.backup(["a"])
-            let newer = FencingToken(scope: "leases/nightly", value: 7)
-            #expect(await rig.runner.run(job, fencing: newer).outcome == .succeeded)
-            try await rig.server.withClient { _ = try $0.put("a", "k", "v") }
-            let older = FencingToken(scope: "leases/nightly", value: 6)
-            let result = await rig.runner.run(job, fencing: older)
-            #expect(result.outcome == .failed)
-            #expect(result.error?.contains("another daemon took the job over") == true, "\(result)")
-            // Another job has tokens of its own, in the same archive.
-            let other = FencingToken(scope: "leases/other", value: 1)
-            #expect(await rig.runner.run(rig.backup(["a"], "other"), fencing: other).entries == 1)
-            #expect(try rig.files() == ["main.cistern"])
         }
     }
 }

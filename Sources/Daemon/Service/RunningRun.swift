@@ -12,18 +12,23 @@ final class RunningRun: Sendable {
     let settings: JobSettings
     /// As it was written down when it began; its number is 0 if the state database took nothing.
     let record: RunRecord
+    private let lease: Lease?
     private let state = Mutex(State())
 
-    init(_ run: JobMachine.Run, _ settings: JobSettings, _ record: RunRecord) {
+    init(_ run: JobMachine.Run, _ settings: JobSettings, _ record: RunRecord, _ lease: Lease?) {
         self.run = run
         self.settings = settings
         self.record = record
+        self.lease = lease
     }
 
     var progress: RunProgress {
         get { state.withLock { $0.progress } }
         set { state.withLock { $0.progress = newValue } }
     }
+
+    /// Whether another daemon may have the job by now.
+    var hasLostLease: Bool { lease.map { !$0.isValid } ?? false }
 
     /// Why it was told to stop; nil if it was not.
     var stopReason: JobMachine.StopReason? { state.withLock { $0.reason } }
@@ -47,16 +52,16 @@ final class RunningRun: Sendable {
     }
 
     /// What the run came to, with what it was stopped for.
-    func result(_ result: RunResult, timeout: Int64?) -> RunResult {
-        guard let stopReason else { return result }
+    func result(_ result: RunResult, hasLostLease: Bool) -> RunResult {
+        guard let stopReason = hasLostLease ? .leaseLost : stopReason else { return result }
         var told = result
         switch stopReason {
         case .timeout:
-            let limit = timeout.map { " \(TimeText.span($0))" } ?? ""
+            let limit = settings.timeout.map { " \(TimeText.span($0))" } ?? ""
             told.outcome = .failed
             told.error = "it took longer than its timeout\(limit); give it more time, or find out what holds it up"
         case .leaseLost:
-            guard result.outcome != .succeeded else { return result }
+            guard result.outcome != .different else { return result }
             told.outcome = .stopped
             told.summary = "stopped: the lease was lost, another daemon goes on"
             told.error = nil

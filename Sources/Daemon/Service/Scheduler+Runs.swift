@@ -55,7 +55,7 @@ extension Scheduler {
             logger.error("a run is not written down", metadata: ["job": "\(run.job)", "reason": "\(error)"])
         }
         if let due = run.due { remember(due, of: run.job) }
-        let entry = RunningRun(run, settings, record)
+        let entry = RunningRun(run, settings, record, lease)
         running[run.id] = entry
         logger.info(
             "run begins",
@@ -63,7 +63,7 @@ extension Scheduler {
         )
         entry.works(
             in: Task {
-                let result = await runner.run(settings, fencing: lease?.fencing) { entry.progress = $0 }
+                let result = await runner.run(settings, lease: lease) { entry.progress = $0 }
                 await self.ended(entry, result)
             }
         )
@@ -71,19 +71,24 @@ extension Scheduler {
 
     private func ended(_ entry: RunningRun, _ result: RunResult) async {
         let now = Self.now()
-        let told = entry.result(result, timeout: entry.settings.timeout)
+        // After the time of the end: what ended before the lease did was rightly done.
+        let hasLost = entry.hasLostLease
+        let told = entry.result(result, hasLostLease: hasLost)
         running[entry.run.id] = nil
         var record = entry.record
         record.finish(told, at: now)
         if !write(told, of: entry, at: now) { histories[entry.run.job]?.add(record) }
         totals[entry.run.job, default: JobView.Totals()].add(told)
         log(record)
+        // The run may find it out before the keeper of the leases does.
+        if hasLost { perform(machine.leaseLost(entry.run.job, at: now)) }
         perform(machine.runEnded(entry.run.id, told, at: now))
         let isTriedAgain = machine.status(entry.run.job)?.isTriedAgain(by: entry.settings) == true
         if !isTriedAgain || told.outcome == .stopped {
             for waiter in waiters.removeValue(forKey: entry.run.job) ?? [] { waiter.resume(returning: record) }
         }
-        await tell(record, entry.settings)
+        // Whoever has the job now says what becomes of it.
+        if !hasLost { await tell(record, entry.settings) }
     }
 
     /// Runs a job as soon as there is room for it, and answers what came of it after all its tries.

@@ -59,10 +59,11 @@ public actor ArchiveSlots {
     /// Lends the archive's writer, for what runs may do side by side; it is closed when nobody has it any more.
     ///
     /// Whatever is opened for reading meanwhile must be closed before the end, or a write-ahead log stays beside the file.
+    /// Under a lease that is over nothing is written, neither here nor where another daemon with a later one has written.
     func withWriter<Result: Sendable>(
         _ name: String,
         creates: Bool = false,
-        fencing: FencingToken? = nil,
+        lease: Lease? = nil,
         _ body: @Sendable (ArchiveWriter) async throws -> Result
     ) async throws -> Result {
         let settings = try settings(name)
@@ -78,7 +79,9 @@ public actor ArchiveSlots {
         slots[path] = slot
         let result: Swift.Result<Result, any Error>
         do {
-            result = .success(try await body(slot.writer.fenced(by: fencing)))
+            var writer = slot.writer
+            if let lease { writer = writer.fenced(by: lease.fencing) { try lease.check() } }
+            result = .success(try await body(writer))
         } catch {
             result = .failure(error)
         }
@@ -92,13 +95,13 @@ public actor ArchiveSlots {
         claiming claim: Claim,
         as holder: String,
         isEndless: Bool = false,
-        fencing: FencingToken? = nil,
+        lease: Lease? = nil,
         _ body: @Sendable (ArchiveWriter) async throws -> Result
     ) async throws -> Result {
         let place = Place(path: Self.canonical(try path(name)), claim: claim)
         do {
             return try await turns.having(place, as: .init(name: holder, isEndless: isEndless)) {
-                try await self.withWriter(name, fencing: fencing, body)
+                try await self.withWriter(name, lease: lease, body)
             }
         } catch let error as Turns<Place>.Taken {
             throw DaemonError(

@@ -60,7 +60,7 @@ extension JobRun {
         _ body: @escaping @Sendable (ArchiveWriter) throws -> Result
     ) async throws -> Result? {
         do {
-            return try await archives.withWriter(archive, fencing: fencing) { try body($0) }
+            return try await archives.withWriter(archive, lease: lease) { try body($0) }
         } catch let error as ArchiveError {
             switch error.code {
             case .locked, .readOnly, .full:

@@ -35,7 +35,7 @@ extension Backup {
     private static let longestWait = Duration.seconds(300)
 
     func follow() async throws -> RunResult {
-        let followed = try await run.archives.withWriter(work.archive, creates: true, fencing: run.fencing) { writer in
+        let followed = try await run.archives.withWriter(work.archive, creates: true, lease: run.lease) { writer in
             await follow(writer)
         }
         var result = followed.tally.result(

@@ -31,7 +31,7 @@ struct Backup: Sendable {
         for name in choice.missing { tally.add(BucketChoice.nothing(name, cluster: work.cluster)) }
         // An archive is made only for a bucket that is there.
         guard !choice.buckets.isEmpty else { return tally.result("backed up", entries: "read") }
-        let captured = try await run.archives.withWriter(work.archive, creates: true, fencing: run.fencing) { writer in
+        let captured = try await run.archives.withWriter(work.archive, creates: true, lease: run.lease) { writer in
             var captured = RunTally()
             for bucket in choice.buckets where !Task.isCancelled { captured.add(await backUp(bucket)) }
             if let failure = await prune(choice.buckets, writer) { captured.add(failure) }
@@ -78,7 +78,7 @@ struct Backup: Sendable {
             claiming: .bucket(cluster: bucket.clusterName, name: bucket.name),
             as: run.name,
             isEndless: follows,
-            fencing: run.fencing
+            lease: run.lease
         ) { writer in
             var options = Capture.Options()
             options.follows = follows

@@ -1,4 +1,3 @@
-public import Archive
 import Foundation
 import KVModel
 public import Logging
@@ -8,7 +7,7 @@ import Schedule
 /// Runs jobs: what a job's settings say, once, from its beginning to what it came to.
 ///
 /// A runner knows no schedule and keeps nothing: when a job runs, how often it is tried and whom that is told is decided
-/// by those who call it. Start with `run(_:fencing:progress:)`; each kind of work has a type of its own beside this one.
+/// by those who call it. Start with `run(_:lease:progress:)`; each kind of work has a type of its own beside this one.
 public struct JobRunner: Sendable {
     /// How often work that goes on and on does what it does from time to time.
     public struct Intervals: Sendable, Hashable {
@@ -52,15 +51,15 @@ public struct JobRunner: Sendable {
     ///
     /// - Parameters:
     ///   - job: what to do.
-    ///   - fencing: the token of the job's lease, if there is one.
+    ///   - lease: the job's lease, if it needs one: nothing is written into an archive when it is over.
     ///   - progress: told a few times a second how far the run is, and once more at its end.
     public func run(
         _ job: JobSettings,
-        fencing: FencingToken? = nil,
+        lease: Lease? = nil,
         progress: @escaping @Sendable (RunProgress) -> Void = { _ in }
     ) async -> RunResult {
         let meter = ProgressMeter()
-        let run = JobRun(runner: self, name: job.name, fencing: fencing, meter: meter, began: .wallClock())
+        let run = JobRun(runner: self, name: job.name, lease: lease, meter: meter, began: .wallClock())
         let result = await withTaskGroup(of: RunResult?.self) { group in
             group.addTask {
                 await meter.run(progress)
@@ -84,7 +83,7 @@ struct JobRun: Sendable {
     let runner: JobRunner
     /// The job's name.
     let name: String
-    let fencing: FencingToken?
+    let lease: Lease?
     let meter: ProgressMeter
     /// When the run began.
     let began: Timestamp

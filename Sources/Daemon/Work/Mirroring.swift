@@ -72,7 +72,7 @@ struct Mirroring: Sendable {
         options.bytesPerSecond = run.slowest(work.bytesPerSecond)
         options.settings = work.settings
         options.patience = follows ? nil : .seconds(120)
-        options.fencingToken = run.fencing?.value
+        options.fencingToken = run.lease?.token
         return options
     }
 

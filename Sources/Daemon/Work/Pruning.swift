@@ -50,7 +50,7 @@ extension JobRun {
         telling meter: ProgressMeter? = nil,
         of isMeant: @escaping @Sendable (Incarnation) -> Bool
     ) async throws -> PruneReport {
-        try await archives.withWriter(archive, claiming: .care, as: name, fencing: fencing) { writer in
+        try await archives.withWriter(archive, claiming: .care, as: name, lease: lease) { writer in
             try await onOwnThread { shouldStop in
                 try writer.audited("prune") { audit in
                     let report = try writer.prune(
