@@ -5,7 +5,7 @@ import TestSupport
 @testable import Daemon
 
 /// A folder with configuration files and what they refer to.
-final class ConfigurationRig {
+final class ConfigurationRig: Sendable {
     let folder: TemporaryDirectory
 
     init() throws {

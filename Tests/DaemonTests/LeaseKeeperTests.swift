@@ -199,7 +199,7 @@ struct LeaseKeeperTests {
             configuration.ttl = 3_600_000_000_000
             _ = try await buckets.create(configuration)
             let keeper = LeaseKeeper(
-                buckets: buckets,
+                buckets: { buckets },
                 settings: rig.settings,
                 daemon: "a",
                 logger: .init(label: "test")

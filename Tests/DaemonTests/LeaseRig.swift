@@ -41,7 +41,7 @@ final class RunningKeeper: Sendable {
         let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         let connection = Connection(configuration, logger: logger)
         let keeper = LeaseKeeper(
-            buckets: Buckets(JetStreamContext(connection)),
+            buckets: { Buckets(JetStreamContext(connection)) },
             settings: settings,
             daemon: name,
             logger: logger,

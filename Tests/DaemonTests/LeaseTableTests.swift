@@ -93,6 +93,24 @@ struct LeaseTableTests {
         #expect(table.share(at: at(31)) == 4)
     }
 
+    @Test("A job is shared by those only who would run it")
+    func shares() {
+        var table = table("a", "b", "c", "d")
+        var other = LeaseHolder(daemon: "other")
+        other.jobs = ["a"]
+        table.saw(LeaseKey.daemon(other), 1, other, at: at(0))
+        #expect(table.share(at: at(0)) == 4)
+        other.jobs = ["a", "b", "c", "d"]
+        table.saw(LeaseKey.daemon(other), 2, other, at: at(0))
+        #expect(table.share(at: at(0)) == 2)
+        var third = LeaseHolder(daemon: "third")
+        third.jobs = ["a", "b", "c", "d", "e"]
+        table.saw(LeaseKey.daemon(third), 3, third, at: at(0))
+        #expect(table.share(at: at(0)) == 2)
+        table.candidates = ["a", "b", "c"]
+        #expect(table.share(at: at(0)) == 1)
+    }
+
     @Test("An entry of ours without a lease is given up before the job is tried for again")
     mutating func orphan() {
         var table = table("a")

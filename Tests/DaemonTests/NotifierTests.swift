@@ -1,5 +1,6 @@
 import Daemon
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -114,6 +115,31 @@ struct NotifierTests {
             #expect(server.received.allSatisfy { $0.path == "/ping/abc" && $0.body.isEmpty })
             await notifier.tell(record(.succeeded), settings, after: nil)
             #expect(server.received.count == 2)
+        }
+    }
+
+    @Test("Whoever tells something learns whether it arrived, or why not")
+    func arrivals() async throws {
+        try await WebhookServer.with { server in
+            let notifier = notifier(LogCollector())
+            let said = Mutex<[String]>([])
+            func tell(_ outcome: RunRecord.Outcome, _ settings: JobSettings.Notification) async {
+                await notifier.tell(record(outcome), settings, after: nil) { failure in
+                    said.withLock { $0.append(failure ?? "arrived") }
+                }
+            }
+            server.answer(.status(200), .status(404))
+            let settings = settings(server.url("/hook"), [.failure])
+            await tell(.failed, settings)
+            await tell(.failed, settings)
+            try await eventually("both to be known") { said.withLock { $0.count } == 2 }
+            #expect(said.withLock { $0 } == ["arrived", "http://127.0.0.1:\(server.port): HTTP 404"])
+            // There is nobody to be told of a success.
+            await tell(.succeeded, settings)
+            #expect(said.withLock { $0.last } == "arrived")
+            await notifier.close(within: .seconds(5))
+            await tell(.failed, settings)
+            #expect(said.withLock { $0.last } == "the daemon stops")
         }
     }
 

@@ -15,7 +15,7 @@ struct SharedMemoryTests {
         defer { rig.server.close() }
         try await rig.withBuckets { buckets in
             let memories = ["a", "b", "c"].map {
-                SharedMemory(buckets: buckets, settings: rig.settings, daemon: $0)
+                SharedMemory(buckets: { buckets }, settings: rig.settings, daemon: $0)
             }
             #expect(try await memories[0].get("job 0") == JobMemory())
             #expect(try await memories[1].all() == [:])
@@ -40,7 +40,7 @@ struct SharedMemoryTests {
             let first = try await memories[1].get("job 0")
             #expect(first.failures == 30 && first.lastDue == 10)
             let second = try await memories[1].get("job 1")
-            #expect(second.isPaused && second.daemon == "a")
+            #expect(second.isPaused == true && second.daemon == "a")
             #expect(try await memories[2].all() == ["job 0": first, "job 1": second])
             try await eventually("it to be seen") { seen.withLock { $0 } == ["job 0": first, "job 1": second] }
             following.cancel()
@@ -49,8 +49,8 @@ struct SharedMemoryTests {
             let name = try BucketName(rig.settings.bucket + "-jobs")
             #expect(try await buckets.bucket(name).configuration.ttl == 0)
             try await buckets.delete(name)
-            try await memories[1].update("job 1") { $0.lastOutcome = .failed }
-            #expect(try await memories[0].get("job 1").lastOutcome == .failed)
+            try await memories[1].update("job 1") { $0.notified = .failed }
+            #expect(try await memories[0].get("job 1").notified == .failed)
             try await buckets.bucket(name).put(LeaseKey.job("job 1"), [1, 2])
             await #expect {
                 try await memories[0].get("job 1")

@@ -42,6 +42,7 @@ enum SchedulerText {
             )
         }
         for job in status.jobs {
+            if let untold = job.untold { lines.append("  \(job.job): nobody could be told: \(untold)") }
             guard let progress = job.progress else { continue }
             lines.append("  \(job.job) runs: \(progress.activity)\(lag(progress))")
             if let warning = progress.warning { lines.append("  \(job.job) fails in part: \(warning)") }

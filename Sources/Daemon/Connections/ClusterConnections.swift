@@ -104,7 +104,7 @@ public actor ClusterConnections {
     public func reload(_ clusters: [String: ClusterSettings]) async {
         let before = self.clusters
         self.clusters = clusters
-        for (name, connection) in open where clusters[name] != before[name] {
+        for (name, connection) in open where clusters[name]?.connecting != before[name]?.connecting {
             open[name] = nil
             logger.info("closing a connection: the configuration has changed", metadata: ["cluster": "\(name)"])
             await end(connection)

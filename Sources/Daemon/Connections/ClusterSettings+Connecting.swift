@@ -9,6 +9,13 @@ struct ClusterTarget: Sendable {
 }
 
 extension ClusterSettings {
+    /// What of the settings a connection depends on; limits of runs are none of it.
+    var connecting: ClusterSettings {
+        var copy = self
+        (copy.concurrency, copy.bytesPerSecond) = (nil, nil)
+        return copy
+    }
+
     /// Reads the context and the files that the settings name, and lays the settings over the context.
     ///
     /// - Parameters:

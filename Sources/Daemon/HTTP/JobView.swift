@@ -104,6 +104,8 @@ public struct JobView: Sendable, Hashable, Codable {
     public var lastSuccess: Int64?
     /// How many runs failed since then.
     public var consecutiveFailures: Int
+    /// Why somebody could not be told of a run; nil if all was told.
+    public var untold: String?
     /// When the run began that goes on here; nil if none does.
     public var runningSince: Int64?
     /// How far that run has come.
@@ -128,6 +130,7 @@ public struct JobView: Sendable, Hashable, Codable {
         lastRun: RunRecord? = nil,
         lastSuccess: Int64? = nil,
         consecutiveFailures: Int = 0,
+        untold: String? = nil,
         runningSince: Int64? = nil,
         progress: RunProgress? = nil,
         recentRuns: [RunRecord] = [],
@@ -145,6 +148,7 @@ public struct JobView: Sendable, Hashable, Codable {
         self.lastRun = lastRun
         self.lastSuccess = lastSuccess
         self.consecutiveFailures = consecutiveFailures
+        self.untold = untold
         self.runningSince = runningSince
         self.progress = progress
         self.recentRuns = recentRuns

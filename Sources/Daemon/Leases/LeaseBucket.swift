@@ -8,7 +8,8 @@ struct LeaseBucket: Sendable {
     /// On how many servers of a cluster it is kept at most.
     private static let mostReplicas: Int64 = 3
 
-    let buckets: Buckets
+    /// The buckets of the cluster, on the connection that it has now.
+    let buckets: @Sendable () async throws -> Buckets
     let name: String
     /// How long an entry lives, in nanoseconds; 0 for ever.
     let ttl: Int64
@@ -24,11 +25,12 @@ struct LeaseBucket: Sendable {
         } catch {
             throw unusable("\(error)", hint: "name it with letters, digits, - and _ under daemon.leases.bucket")
         }
+        let buckets = try await buckets()
         do {
             do {
                 return try checked(try await buckets.bucket(name))
             } catch let error as KeyValueError where error.code == .bucketNotFound {
-                return try checked(try await create(name))
+                return try checked(try await create(name, buckets))
             }
         } catch let error as NATSError {
             guard case .permissions(let subject) = error.code else { throw error }
@@ -58,7 +60,7 @@ struct LeaseBucket: Sendable {
     }
 
     /// Makes it, on as many servers as the cluster has, up to three.
-    private func create(_ name: BucketName) async throws -> Bucket {
+    private func create(_ name: BucketName, _ buckets: Buckets) async throws -> Bucket {
         var configuration = BucketConfiguration(name: name)
         configuration.history = 1
         configuration.ttl = ttl

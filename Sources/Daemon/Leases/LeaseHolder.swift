@@ -11,6 +11,8 @@ public struct LeaseHolder: Sendable, Hashable, Codable {
     public var pid: Int32
     /// When it took what this stands in, RFC 3339.
     public var since: String
+    /// The jobs that it would run, where it says that it is there; nil in leases.
+    var jobs: [String]?
     /// Drawn at its start: tells two daemons of one name apart, and one before and after a restart.
     public var instance: String
 

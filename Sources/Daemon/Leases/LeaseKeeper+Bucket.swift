@@ -118,22 +118,35 @@ extension LeaseKeeper {
     private func announce() async {
         guard let bucket = state.withLock({ $0.bucket }) else { return }
         let asked = now()
+        var card = me
+        card.jobs = candidates.sorted()
         do {
-            try await bucket.put(LeaseKey.daemon(me), try me.value())
+            try await bucket.put(LeaseKey.daemon(me), try card.value())
             state.withLock { state in
                 state.announced = asked
                 state.firstAnnounced = state.firstAnnounced ?? asked
+                state.trouble = nil
             }
         } catch let error as JetStreamError where error.code == .streamNotFound {
             // The server restarts, or the bucket was deleted: then it is made again.
             do {
                 adopt(try await source.open())
             } catch {
-                logger.debug("no bucket of leases", metadata: ["reason": "\(error)"])
+                say("\(error)")
             }
         } catch {
-            logger.debug("not announced", metadata: ["reason": "\(error)"])
+            say("\(error)")
         }
+    }
+
+    /// Says once why this daemon cannot say that it is there.
+    private func say(_ trouble: String) {
+        let isNew = state.withLock { state in
+            defer { state.trouble = trouble }
+            return state.trouble == nil
+        }
+        guard isNew, !Task.isCancelled else { return }
+        logger.warning("the bucket of leases does not take this daemon's word", metadata: ["reason": "\(trouble)"])
     }
 
     private func renew(_ lease: Lease) async {
@@ -180,9 +193,9 @@ extension LeaseKeeper {
 
     /// Tries for what is free.
     func takeFree() async {
-        guard source.buckets.context.connection.isConnected else { return }
         let moment = now()
         let attempts = state.withLock { state -> [LeaseTable.Attempt] in
+            guard state.bucket?.context.connection.isConnected == true else { return [] }
             // Who has just come waits until the others know it, and it them.
             let isKnown = state.firstAnnounced.map { $0.duration(to: moment) >= timing.spread } ?? false
             guard state.isCurrent, isKnown, !state.isLeaving else { return [] }

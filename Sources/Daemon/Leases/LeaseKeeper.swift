@@ -19,7 +19,7 @@ import Synchronization
 /// finds it `.locked` and tries again until the stopped process goes on (its first commit is refused) or is ended.
 ///
 /// ```swift
-/// let keeper = LeaseKeeper(buckets: buckets, settings: settings, daemon: "a", logger: logger)
+/// let keeper = LeaseKeeper(buckets: { buckets }, settings: settings, daemon: "a", logger: logger)
 /// keeper.candidates = ["nightly", "live"]
 /// async let keeping: Void = keeper.run()
 /// for await event in keeper.events { … }
@@ -54,6 +54,8 @@ public final class LeaseKeeper: Sendable {
         /// When it was last said that this daemon is there, and the first time.
         var announced: ContinuousClock.Instant?
         var firstAnnounced: ContinuousClock.Instant?
+        /// Why that cannot be said.
+        var trouble: String?
         var isLeaving = false
         /// What follows the bucket.
         var reading: Task<Void, any Error>?
@@ -71,23 +73,26 @@ public final class LeaseKeeper: Sendable {
 
     /// A keeper of leases in a bucket on the servers of `buckets`; it does nothing until it is run.
     ///
-    /// The connection is the caller's, and must stay until `run` has returned. `now` is a clock that goes on while the
+    /// Connections are the caller's: when one was closed, `buckets` is asked for another. `now` is a clock that goes on while the
     /// machine sleeps or the process is stopped.
     public init(
-        buckets: Buckets,
+        buckets: @escaping @Sendable () async throws -> Buckets,
         settings: LeaseSettings,
         daemon: String,
         logger: Logger,
         now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) {
         (events, continuation) = AsyncStream.makeStream(of: Event.self)
-        timing = LeaseTiming(settings)
+        let timing = LeaseTiming(settings)
+        self.timing = timing
         me = LeaseHolder(daemon: daemon)
-        let context = buckets.context
         source = LeaseBucket(
-            buckets: Buckets(
-                JetStreamContext(context.connection, apiPrefix: context.apiPrefix, timeout: timing.request)
-            ),
+            buckets: {
+                let context = try await buckets().context
+                return Buckets(
+                    JetStreamContext(context.connection, apiPrefix: context.apiPrefix, timeout: timing.request)
+                )
+            },
             name: settings.bucket,
             ttl: settings.duration,
             description: "leases of cistern's jobs"
@@ -119,6 +124,9 @@ public final class LeaseKeeper: Sendable {
         let moment = now()
         return state.withLock { $0.table.daemons(at: moment) }
     }
+
+    /// Why this daemon cannot say that it is there, and so takes no leases; nil if it can.
+    public var trouble: String? { state.withLock { $0.trouble } }
 
     /// How many leases this daemon has beyond its share.
     ///

@@ -106,10 +106,14 @@ struct LeaseTable {
         seen.holder != nil && seen.at.duration(to: moment) < timing.duration
     }
 
-    /// How many leases each daemon has if all have alike, rounded up.
+    /// How many leases this daemon has if each job is shared alike by those that would run it, rounded up.
     func share(at moment: Instant) -> Int {
-        let count = daemons(at: moment).count
-        return (candidates.count + count - 1) / max(1, count)
+        let others = daemons(at: moment).filter { $0.instance != me.instance }.map { $0.jobs.map(Set.init) }
+        let sum = candidates.reduce(0.0) { sum, job in
+            sum + 1 / Double(1 + others.count { $0?.contains(job) ?? true })
+        }
+        // Thirds of three do not always make one.
+        return Int((sum - 1e-6).rounded(.up))
     }
 
     /// What to try now, in random order.

@@ -7,14 +7,10 @@ import Synchronization
 
 /// What daemons that share jobs tell each other of one.
 public struct JobMemory: Sendable, Hashable, Codable {
-    /// Whether somebody paused it: then no daemon begins a run.
-    public var isPaused = false
+    /// Whether somebody paused it: then no daemon begins a run; nil if nobody has said.
+    public var isPaused: Bool?
     /// The last due time that was run or left out, in nanoseconds since 1970: it is not run again by another daemon.
     public var lastDue: Int64?
-    /// What came of the last run.
-    public var lastOutcome: RunRecord.Outcome?
-    /// When it ended, in nanoseconds since 1970.
-    public var lastFinished: Int64?
     /// How many runs have failed in a row.
     public var failures = 0
     /// What was last told to others.
@@ -39,7 +35,9 @@ public final class SharedMemory: Sendable {
     private let opened = Mutex<Bucket?>(nil)
 
     /// The memory beside the leases of these settings; `daemon` is who writes.
-    public init(buckets: Buckets, settings: LeaseSettings, daemon: String) {
+    ///
+    /// Connections are the caller's: when one was closed, `buckets` is asked for another.
+    public init(buckets: @escaping @Sendable () async throws -> Buckets, settings: LeaseSettings, daemon: String) {
         source = LeaseBucket(
             buckets: buckets,
             name: settings.bucket + "-jobs",
@@ -148,11 +146,13 @@ public final class SharedMemory: Sendable {
         return bucket
     }
 
-    /// Works in the bucket; if it was deleted, in a new one.
+    /// Works in the bucket; if it was deleted or its connection closed, in a new one.
     private func inBucket<Result: Sendable>(_ body: @Sendable (Bucket) async throws -> Result) async throws -> Result {
         do {
             return try await body(try await bucket())
-        } catch let error as JetStreamError where error.code == .streamNotFound {
+        } catch {
+            let isGone = (error as? JetStreamError)?.code == .streamNotFound
+            guard isGone || (error as? NATSError)?.code == .closed else { throw error }
             opened.withLock { $0 = nil }
             return try await body(try await bucket())
         }

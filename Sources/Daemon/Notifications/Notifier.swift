@@ -22,9 +22,12 @@ public actor Notifier {
         public init() {}
     }
 
+    /// Called when something was told, or given up, with the reason.
+    public typealias Arrived = @Sendable (_ failure: String?) async -> Void
+
     /// What waits to be told to one address.
     private struct Lane {
-        var waiting: [Delivery] = []
+        var waiting: [(delivery: Delivery, arrived: Arrived?)] = []
         var task: Task<Void, Never>?
     }
 
@@ -56,17 +59,26 @@ public actor Notifier {
     ///   - record: the run.
     ///   - settings: whom to tell when.
     ///   - previous: what came of the job's run before it that was not stopped; nil if there was none.
-    public func tell(_ record: RunRecord, _ settings: JobSettings.Notification, after previous: RunRecord.Outcome?) {
+    ///   - arrived: called when the run was told of, or there is nobody to tell, or it was given up.
+    public func tell(
+        _ record: RunRecord,
+        _ settings: JobSettings.Notification,
+        after previous: RunRecord.Outcome?,
+        arrived: Arrived? = nil
+    ) async {
         if let url = settings.url, let occasion = settings.occasion(record.outcome, after: previous) {
             do {
                 let body = try NotificationBody(occasion: occasion, record: record, version: version).text()
-                enqueue(Delivery(url, body: body), of: record.job)
+                await enqueue(Delivery(url, body: body), of: record.job, arrived)
             } catch {
                 logger.error("a run cannot be told of", metadata: ["job": "\(record.job)", "reason": "\(error)"])
+                await arrived?("\(error)")
             }
+        } else {
+            await arrived?(nil)
         }
         if let heartbeat = settings.heartbeat, record.outcome == .succeeded {
-            enqueue(Delivery(heartbeat), of: record.job)
+            await enqueue(Delivery(heartbeat), of: record.job, nil)
         }
     }
 
@@ -94,9 +106,10 @@ public actor Notifier {
         }
     }
 
-    private func enqueue(_ delivery: Delivery?, of job: String) {
+    private func enqueue(_ delivery: Delivery?, of job: String, _ arrived: Arrived?) async {
         guard let delivery else {
             logger.error("a job's notification has no usable address", metadata: ["job": "\(job)"])
+            await arrived?("the address cannot be used")
             return
         }
         guard !isClosed else {
@@ -104,69 +117,74 @@ public actor Notifier {
                 "not told any more: the daemon stops",
                 metadata: ["job": "\(job)", "to": "\(delivery.place)"]
             )
+            await arrived?("the daemon stops")
             return
         }
         var lane = lanes[delivery.lane] ?? Lane()
         // One heartbeat says as much as many.
         if delivery.body == nil, lane.waiting.count > 1 { return }
+        var leftOut: Arrived?
         if lane.waiting.count >= Self.longestQueue {
             // The first may be on its way.
-            lane.waiting.remove(at: 1)
+            leftOut = lane.waiting.remove(at: 1).arrived
             logger.warning("too much waits to be told: the oldest is left out", metadata: ["to": "\(delivery.place)"])
         }
-        lane.waiting.append(delivery)
+        lane.waiting.append((delivery, arrived))
         let name = delivery.lane
         if lane.task == nil { lane.task = Task { await self.work(name) } }
         lanes[name] = lane
+        await leftOut?("too much waits to be told")
     }
 
     /// Tells what waits in a lane, in order, until nothing does.
     private func work(_ name: String) async {
-        while let delivery = lanes[name]?.waiting.first {
-            let isCancelled = await !deliver(delivery)
-            lanes[name]?.waiting.removeFirst()
-            guard !isCancelled else {
-                let left = lanes[name]?.waiting.count ?? 0
+        while let (delivery, arrived) = lanes[name]?.waiting.first {
+            let failure: String?
+            do {
+                failure = try await deliver(delivery)
+            } catch {
+                let left = lanes[name]?.waiting ?? []
                 logger.error(
                     "not told: the daemon stops",
-                    metadata: ["to": "\(delivery.place)", "count": "\(left + 1)"]
+                    metadata: ["to": "\(delivery.place)", "count": "\(left.count)"]
                 )
-                break
+                lanes[name] = nil
+                for (_, arrived) in left { await arrived?("the daemon stopped before") }
+                return
             }
+            lanes[name]?.waiting.removeFirst()
+            await arrived?(failure.map { "\(delivery.place): \($0)" })
         }
         lanes[name] = nil
     }
 
-    /// Tries until it is told, or given up; false if the task was cancelled before.
-    private nonisolated func deliver(_ delivery: Delivery) async -> Bool {
+    /// Tries until it is told, or given up for the reason that is answered; throws if the task is cancelled before.
+    private nonisolated func deliver(_ delivery: Delivery) async throws -> String? {
         var wait = patience.from
-        for attempt in 1...max(1, patience.attempts) {
-            do {
-                let outcome = try await delivery.attempt(
-                    client,
-                    timeout: patience.timeout,
-                    userAgent: "cistern/\(version)"
-                )
-                switch outcome {
-                case .delivered:
-                    logger.debug("told", metadata: ["to": "\(delivery.place)", "attempt": "\(attempt)"])
-                    return true
-                case .refused(let text):
-                    logger.error("not told: refused", metadata: ["to": "\(delivery.place)", "reason": "\(text)"])
-                    return true
-                case .unavailable(let text):
-                    guard attempt < patience.attempts else {
-                        logger.error("not told: given up", metadata: ["to": "\(delivery.place)", "reason": "\(text)"])
-                        return true
-                    }
-                    logger.info("not told yet", metadata: ["to": "\(delivery.place)", "reason": "\(text)"])
-                    try await Task.sleep(for: wait * Double.random(in: 0.75...1.25))
-                    wait = min(patience.to, wait * 2)
+        var attempt = 1
+        while true {
+            let outcome = try await delivery.attempt(
+                client,
+                timeout: patience.timeout,
+                userAgent: "cistern/\(version)"
+            )
+            switch outcome {
+            case .delivered:
+                logger.debug("told", metadata: ["to": "\(delivery.place)", "attempt": "\(attempt)"])
+                return nil
+            case .refused(let text):
+                logger.error("not told: refused", metadata: ["to": "\(delivery.place)", "reason": "\(text)"])
+                return text
+            case .unavailable(let text):
+                guard attempt < patience.attempts else {
+                    logger.error("not told: given up", metadata: ["to": "\(delivery.place)", "reason": "\(text)"])
+                    return text
                 }
-            } catch {
-                return false
+                logger.info("not told yet", metadata: ["to": "\(delivery.place)", "reason": "\(text)"])
+                try await Task.sleep(for: wait * Double.random(in: 0.75...1.25))
+                wait = min(patience.to, wait * 2)
+                attempt += 1
             }
         }
-        return true
     }
 }

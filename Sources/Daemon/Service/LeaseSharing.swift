@@ -16,7 +16,13 @@ final class LeaseSharing: Sendable {
     private let remembering: Task<Void, Never>
 
     /// Takes part from now on, until `end`.
-    init(_ settings: LeaseSettings, buckets: Buckets, daemon: String, jobs: Set<String>, logger: Logger) {
+    init(
+        _ settings: LeaseSettings,
+        buckets: @escaping @Sendable () async throws -> Buckets,
+        daemon: String,
+        jobs: Set<String>,
+        logger: Logger
+    ) {
         let keeper = LeaseKeeper(buckets: buckets, settings: settings, daemon: daemon, logger: logger)
         let memory = SharedMemory(buckets: buckets, settings: settings, daemon: daemon)
         let (stream, continuation) = AsyncStream.makeStream(of: Change.self)
@@ -38,14 +44,14 @@ final class LeaseSharing: Sendable {
     /// Ends when the keeper does: throws why, if it was not asked to.
     func failure() async throws { try await keeping.value }
 
-    /// Says what came of a run.
-    func share(_ record: RunRecord, failures: Int, notified: RunRecord.Outcome?) {
-        tell(record.job) { memory in
-            memory.lastOutcome = record.outcome
-            memory.lastFinished = record.finished
-            memory.failures = failures
-            if let notified { memory.notified = notified }
-        }
+    /// Says how many runs of a job have failed in a row.
+    func share(_ job: String, failures: Int) {
+        tell(job) { $0.failures = failures }
+    }
+
+    /// Says what somebody was told of a job.
+    func share(_ job: String, notified: RunRecord.Outcome) {
+        tell(job) { $0.notified = notified }
     }
 
     /// Says that a due time was run or left out.

@@ -58,14 +58,28 @@ extension Scheduler: DaemonControl {
         if configuration.daemon.leases != nil, leases == nil {
             reasons.append("the bucket of leases was not reached yet")
         }
+        if let trouble = leases?.keeper.trouble {
+            reasons.append("this daemon takes no jobs: the bucket of leases does not take its word: \(trouble)")
+        }
         return reasons.isEmpty ? .ready : .notReady(reasons)
     }
 
     private func setPaused(_ isPaused: Bool, _ job: String) async throws {
         let name = try configuration.job(job).name
+        if configuration.daemon.leases != nil {
+            // What the others say counts: told to this daemon alone, it would be taken back by the next word of theirs.
+            guard let leases else {
+                throw DaemonError(
+                    .leases,
+                    text: "the bucket of leases was not reached yet, and other daemons cannot be told",
+                    hint: "try again when its cluster is connected"
+                )
+            }
+            try await leases.setPaused(isPaused, name)
+        }
         try state.setPaused(isPaused, job: name)
         perform(isPaused ? machine.pause(name, at: Self.now()) : machine.resume(name, at: Self.now()))
-        try await leases?.setPaused(isPaused, name)
+        dismissWaiters()
     }
 
     private func jobView(_ settings: JobSettings, holder: String?) -> JobView {
@@ -94,6 +108,7 @@ extension Scheduler: DaemonControl {
             lastRun: history?.recent.first,
             lastSuccess: history?.lastSuccess?.finished,
             consecutiveFailures: failures,
+            untold: untold[name],
             runningSince: entry?.record.started,
             progress: entry?.progress,
             recentRuns: history?.recent ?? [],

@@ -7,9 +7,10 @@ import Schedule
 extension Scheduler {
     /// Takes part in the leases until it is cancelled; throws if they cannot be used.
     func shareJobs(_ settings: LeaseSettings) async throws {
+        try await waitForLeases(settings.cluster)
         let sharing = LeaseSharing(
             settings,
-            buckets: try await leaseBuckets(settings.cluster),
+            buckets: { [connections] in try await connections.buckets(of: settings.cluster) },
             daemon: options.name,
             jobs: Set(configuration.jobs.map(\.name)),
             logger: logger
@@ -27,11 +28,12 @@ extension Scheduler {
     }
 
     /// Waits for the cluster of the leases.
-    private func leaseBuckets(_ cluster: String) async throws -> Buckets {
+    private func waitForLeases(_ cluster: String) async throws {
         var isSaid = false
         while true {
             do {
-                return try await connections.buckets(of: cluster)
+                _ = try await connections.buckets(of: cluster)
+                return
             } catch is CancellationError {
                 throw CancellationError()
             } catch {
@@ -56,6 +58,7 @@ extension Scheduler {
                     logger.warning("a lease is lost", metadata: ["job": "\(job)", "reason": "\(why)"])
                 }
                 perform(machine.leaseLost(job, at: Self.now()))
+                dismissWaiters()
             }
         }
         try Task.checkCancellation()
@@ -68,8 +71,14 @@ extension Scheduler {
             do {
                 let memory = try await sharing.memory.get(job)
                 adopt(memory, of: job)
+                // Paused before there were others to tell.
+                if memory.isPaused == nil, machine.status(job)?.isPaused == true {
+                    try await sharing.setPaused(true, job)
+                }
                 guard sharing.keeper.lease(job) != nil else { return }
-                return perform(machine.leaseGained(job, lastDue: memory.lastDue, at: Self.now()))
+                // What came of the last run here, the others may not have been told of.
+                let known = [memory.lastDue, try state.jobState(job).lastDue].compactMap(\.self).max()
+                return perform(machine.leaseGained(job, lastDue: known, at: Self.now()))
             } catch is CancellationError {
                 throw CancellationError()
             } catch {
@@ -82,25 +91,28 @@ extension Scheduler {
     /// Takes over what another daemon says of a job.
     private func adopt(_ memory: JobMemory, of job: String) {
         memories[job] = memory
-        guard let status = machine.status(job), status.isPaused != memory.isPaused else { return }
+        guard let isPaused = memory.isPaused, let status = machine.status(job), status.isPaused != isPaused else {
+            return
+        }
         do {
-            try state.setPaused(memory.isPaused, job: job)
+            try state.setPaused(isPaused, job: job)
         } catch {
             logger.error("a pause is not written down", metadata: ["job": "\(job)", "reason": "\(error)"])
         }
-        perform(
-            memory.isPaused ? machine.pause(job, at: Self.now()) : machine.resume(job, at: Self.now())
-        )
+        perform(isPaused ? machine.pause(job, at: Self.now()) : machine.resume(job, at: Self.now()))
+        dismissWaiters()
     }
 
     /// Leaves jobs to daemons that have fewer.
     private func makeRoom(_ sharing: LeaseSharing, every interval: Int64) async throws {
         while true {
             try await Task.sleep(for: .nanoseconds(interval))
-            let surplus = sharing.keeper.surplus()
-            guard surplus > 0 else { continue }
-            let soon = Self.now().addingClamped(interval * 2)
-            for job in movable(sharing, dueAfter: soon).prefix(surplus) { try await handOver(job, sharing) }
+            for _ in 0..<sharing.keeper.surplus() {
+                // Looked for each time: giving one up takes a while, in which another may begin to run.
+                let soon = Self.now().addingClamped(interval * 2)
+                guard let job = movable(sharing, dueAfter: soon).first else { break }
+                try await handOver(job, sharing)
+            }
         }
     }
 

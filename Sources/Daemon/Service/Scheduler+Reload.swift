@@ -12,6 +12,13 @@ extension Scheduler {
         }
         configuration = new
         configuration.daemon = daemon
+        if let cluster = daemon.leases?.cluster, new.clusters[cluster] == nil {
+            logger.warning(
+                "the cluster of the leases stays until the daemon is started again",
+                metadata: ["cluster": "\(cluster)"]
+            )
+            configuration.clusters[cluster] = old.clusters[cluster]
+        }
         await archives.reload(new.archives)
         var known: [String: JobMachine.History] = [:]
         for job in new.jobs where !old.jobs.contains(where: { $0.name == job.name }) {
@@ -23,7 +30,8 @@ extension Scheduler {
                 logger.error("nothing known of a job", metadata: ["job": "\(job.name)", "reason": "\(error)"])
             }
         }
-        leases?.keeper.candidates = Set(new.jobs.map(\.name))
+        let before = Set(running.values.map(\.run.job))
+        leases?.keeper.candidates = Set(new.jobs.map(\.name)).union(before)
         perform(
             machine.reload(
                 new.jobs.map { JobMachine.Job($0, in: configuration) },
@@ -32,8 +40,9 @@ extension Scheduler {
                 at: Self.now()
             )
         )
+        dismissWaiters()
         // Runs that use what has changed were told to stop: they are not cut off before.
-        await connections.reload(new.clusters)
+        await connections.reload(configuration.clusters)
         logger.notice("the configuration was read again", metadata: ["jobs": "\(new.jobs.count)"])
     }
 }

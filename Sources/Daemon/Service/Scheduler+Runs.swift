@@ -54,7 +54,8 @@ extension Scheduler {
             // A backup that is not written down is better than none.
             logger.error("a run is not written down", metadata: ["job": "\(run.job)", "reason": "\(error)"])
         }
-        if let due = run.due { remember(due, of: run.job) }
+        // The due time itself counts as handled when something has come of it: a run that is cut off is missed.
+        if let due = run.due { remember(due - 1, of: run.job) }
         let entry = RunningRun(run, settings, record, lease)
         running[run.id] = entry
         logger.info(
@@ -81,9 +82,14 @@ extension Scheduler {
         totals[entry.run.job, default: JobView.Totals()].add(told)
         log(record)
         // The run may find it out before the keeper of the leases does.
+        if configuration.jobs.allSatisfy({ $0.name != entry.run.job }) {
+            // Its lease stays until its last run has ended.
+            leases?.keeper.candidates.remove(entry.run.job)
+        }
         if hasLost { perform(machine.leaseLost(entry.run.job, at: now)) }
         perform(machine.runEnded(entry.run.id, told, at: now))
         let isTriedAgain = machine.status(entry.run.job)?.isTriedAgain(by: entry.settings) == true
+        if let due = entry.run.due, told.outcome != .stopped, !isTriedAgain { remember(due, of: entry.run.job) }
         if !isTriedAgain || told.outcome == .stopped {
             for waiter in waiters.removeValue(forKey: entry.run.job) ?? [] { waiter.resume(returning: record) }
         }
@@ -127,7 +133,30 @@ extension Scheduler {
                 "a run's end is not written down",
                 metadata: ["job": "\(entry.run.job)", "reason": "\(error)"]
             )
+            unwritten.append((entry.record.id, entry.run.job, result, now))
             return false
+        }
+    }
+
+    /// Tries again to write down how runs ended; throws if it is not possible yet.
+    func writeLeftEnds() throws {
+        while let end = unwritten.first {
+            try state.finish(end.id, end.result, at: end.time)
+            unwritten.removeFirst()
+            histories[end.job] = try JobHistory(of: end.job, in: state)
+        }
+    }
+
+    /// Lets nobody wait for a run that will not come: its job is gone, paused, or another daemon's.
+    func dismissWaiters() {
+        for job in waiters.keys where !running.values.contains(where: { $0.run.job == job }) {
+            guard machine.status(job).map({ $0.phase == .idle }) ?? true else { continue }
+            let error = DaemonError(
+                .stopped,
+                text: "job \(job) does not run: it was paused or left out, or another daemon has it now",
+                hint: "ask again"
+            )
+            for waiter in waiters.removeValue(forKey: job) ?? [] { waiter.resume(throwing: error) }
         }
     }
 
@@ -142,27 +171,6 @@ extension Scheduler {
         }
     }
 
-    /// Tells of a run; of one that failed when it is not tried again.
-    func tell(_ record: RunRecord, _ settings: JobSettings) async {
-        let status = machine.status(record.job)
-        var notified: RunRecord.Outcome?
-        if record.outcome != .stopped, status?.isTriedAgain(by: settings) != true {
-            do {
-                let previous = try state.jobState(record.job).notified
-                // What goes on failing all the time is told of once.
-                let isRepeated = settings.schedule == .always && record.outcome.isTrouble && previous?.isTrouble == true
-                if let notify = settings.notify, !isRepeated {
-                    await notifier.tell(record, notify, after: previous)
-                }
-                try state.setNotified(record.outcome, job: record.job)
-                notified = record.outcome
-            } catch {
-                logger.error("a run is not told of", metadata: ["job": "\(record.job)", "reason": "\(error)"])
-            }
-        }
-        leases?.share(record, failures: status?.failures ?? 0, notified: notified)
-    }
-
     private func remember(_ due: Int64, of job: String) {
         do {
             try state.setLastDue(due, job: job)
@@ -170,14 +178,6 @@ extension Scheduler {
             logger.error("a due time is not written down", metadata: ["job": "\(job)", "reason": "\(error)"])
         }
         leases?.handled(due, of: job)
-    }
-}
-
-extension JobMachine.Status {
-    /// Whether a run that has just failed is tried again before anybody is told.
-    func isTriedAgain(by settings: JobSettings) -> Bool {
-        guard phase == .retrying || phase == .queued else { return false }
-        return settings.schedule == .always ? failures > 0 && failures < settings.retry.attempts : phase == .retrying
     }
 }
 

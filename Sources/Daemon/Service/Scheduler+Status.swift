@@ -32,6 +32,7 @@ extension Scheduler {
             before = measured
             await watchRuns(at: now)
             do {
+                try writeLeftEnds()
                 try state.record(samples)
                 for job in Set(samples.map(\.job)) { try readSamples(of: job, at: now) }
             } catch {

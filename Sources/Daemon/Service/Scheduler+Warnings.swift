@@ -42,11 +42,25 @@ extension Scheduler {
     private func recover(_ entry: RunningRun, at now: Int64) async {
         guard hasSettled(entry, at: now) else { return }
         do {
-            guard try state.jobState(entry.run.job).notified?.isTrouble == true else { return }
+            try forgetFailures(of: entry.run.job)
+            guard try lastTold(of: entry.run.job)?.isTrouble == true, telling[entry.run.job] != .succeeded else {
+                return
+            }
         } catch {
             return logger.error("the state database cannot be read", metadata: ["reason": "\(error)"])
         }
         await tell(told(entry, RunResult(.succeeded, summary: "it goes on, and well"), now), entry.settings)
+    }
+
+    /// A run that goes on all the time never ends well: that it holds is what its failures before are forgotten by.
+    private func forgetFailures(of job: String) throws {
+        if try state.jobState(job).failures > 0 {
+            try state.resetFailures(job: job)
+            histories[job] = try JobHistory(of: job, in: state)
+        }
+        guard let leases, memories[job]?.failures ?? 0 > 0 else { return }
+        memories[job]?.failures = 0
+        leases.share(job, failures: 0)
     }
 
     /// Whether a run that goes on all the time has done so for a while: the failures before it do not count any more.

@@ -55,6 +55,14 @@ public actor Scheduler: Service {
     var warnings: [JobMachine.Run.ID: Int] = [:]
     /// Who waits for what comes of the next run of a job.
     var waiters: [String: [CheckedContinuation<RunRecord, any Error>]] = [:]
+    /// Runs that a daemon which was killed left behind, of which nobody was told.
+    var leftBehind: [RunRecord] = []
+    /// What somebody is being told of jobs: it does not count as told before it has arrived.
+    var telling: [String: RunRecord.Outcome] = [:]
+    /// The last thing of each job that nobody could be told, and why.
+    var untold: [String: String] = [:]
+    /// Ends of runs that the state database has not taken yet.
+    var unwritten: [(id: Int64, job: String, result: RunResult, time: Int64)] = []
     /// What came of runs since this daemon was started.
     var totals: [String: JobView.Totals] = [:]
 
@@ -81,8 +89,11 @@ public actor Scheduler: Service {
         let now = Self.now()
         started = now
         do {
-            for run in try state.closeUnfinished(at: now) {
+            leftBehind = try state.closeUnfinished(at: now)
+            for run in leftBehind {
                 logger.warning("a run was left unfinished", metadata: ["job": "\(run.job)", "run": "\(run.id)"])
+                // It is made up for once: what kills the daemon each time must not do so for ever.
+                if let due = run.due, run.cause == .missed { try state.setLastDue(due, job: run.job) }
             }
             var known: [String: JobMachine.History] = [:]
             for job in configuration.jobs {
@@ -125,6 +136,7 @@ public actor Scheduler: Service {
 
     private func keepRunning() async throws {
         logger.info("serving", metadata: ["daemon": "\(options.name)", "jobs": "\(configuration.jobs.count)"])
+        await tellOfLeftBehind()
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await self.keepTime() }
             group.addTask { try await self.takeSamples() }
@@ -167,6 +179,11 @@ public actor Scheduler: Service {
         await leases?.end()
         await notifier.close(within: max(.seconds(1), ContinuousClock.now.duration(to: deadline)))
         await connections.close()
+        do {
+            try writeLeftEnds()
+        } catch {
+            logger.error("the ends of runs are not written down", metadata: ["count": "\(unwritten.count)"])
+        }
         try state.close()
         logger.info("stopped")
     }

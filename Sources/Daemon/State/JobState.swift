@@ -46,6 +46,11 @@ extension StateDatabase {
         try set("notified = ?1", outcome?.rawValue, job)
     }
 
+    /// Forgets how many runs have failed: one goes on well.
+    public func resetFailures(job: String) throws(DaemonError) {
+        try set("failures = ?1", 0, job)
+    }
+
     private func set(
         _ assignment: String,
         _ value: (any DatabaseValueConvertible)?,

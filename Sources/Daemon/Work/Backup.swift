@@ -44,9 +44,7 @@ struct Backup: Sendable {
     /// The buckets that are meant now.
     func choose() async throws -> BucketChoice {
         var excluded: Set<BucketName> = [Mirror.recordBucket]
-        if let leases = run.runner.leases, leases.cluster == work.cluster {
-            excluded.insert(try BucketName(leases.bucket))
-        }
+        if let leases = run.runner.leases, leases.cluster == work.cluster { excluded.formUnion(leases.buckets) }
         return try await BucketChoice(
             work.buckets,
             in: try await run.connections.buckets(of: work.cluster),

@@ -31,6 +31,7 @@ package struct JobDocument: Codable, Sendable {
     package var lastRun: RunDocument?
     package var lastSuccess: String?
     package var consecutiveFailures: Int
+    package var untold: String?
     package var runningSince: String?
     package var progress: Progress?
     package var samples: [Sample]
@@ -48,6 +49,7 @@ package struct JobDocument: Codable, Sendable {
         lastRun = view.lastRun.map { RunDocument($0) }
         lastSuccess = view.lastSuccess.map(TimeText.rfc3339)
         consecutiveFailures = view.consecutiveFailures
+        untold = view.untold
         runningSince = view.runningSince.map(TimeText.rfc3339)
         progress = view.progress.map {
             Progress(

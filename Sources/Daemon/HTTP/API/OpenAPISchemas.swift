@@ -70,6 +70,7 @@ enum OpenAPISchemas {
         "last_run": { "$ref": "#/components/schemas/Run" },
         "last_success": { "type": "string", "format": "date-time" },
         "consecutive_failures": { "type": "integer" },
+        "untold": { "type": "string", "description": "Why somebody could not be told of a run." },
         "running_since": { "type": "string", "format": "date-time" },
         "progress": { "$ref": "#/components/schemas/Progress" },
         "samples": { "type": "array", "items": { "$ref": "#/components/schemas/Sample" }, "description": "Oldest first." },

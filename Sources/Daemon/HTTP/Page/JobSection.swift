@@ -26,6 +26,7 @@ struct JobSection {
         <p class="what">\(job.summary)</p></div>
         \(actions)
         \(failure)
+        \(untold)
         \(progress)
         <dl class="facts">\(facts)</dl>
         <div class="graphs">\(graphs)</div>
@@ -68,6 +69,10 @@ struct JobSection {
         guard let failed else { return nil }
         let often = job.consecutiveFailures > 1 ? "Failed \(job.consecutiveFailures) times in a row. " : ""
         return "<p class=\"error\"><b>\(often)</b>\(failed.error ?? failed.summary)</p>"
+    }
+
+    private var untold: HTML? {
+        job.untold.map { "<p class=\"error\">Nobody could be told: \($0)</p>" }
     }
 
     private var progress: HTML? {
