@@ -126,7 +126,7 @@ extension Backup {
         let name = bucket.name
         do {
             let part = try await capture(bucket, follows: true) { state in
-                if state.consistentRevision != nil { well.insert(name) }
+                if state.isProved { well.insert(name) }
             }
             return .ended(part, name, wasWell: well.contains(name))
         } catch {
@@ -141,7 +141,7 @@ extension Backup {
     }
 }
 
-/// The buckets whose captures came to a consistent revision since they were begun.
+/// The buckets whose captures came to a consistent revision since they were begun: no earlier proof counts.
 private final class WellBuckets: Sendable {
     private let state = Mutex<Set<BucketName>>([])
 
