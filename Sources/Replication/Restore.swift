@@ -61,7 +61,7 @@ public struct Restore: Sendable {
     public func prepare() async throws -> Prepared {
         let incarnation = try chosenIncarnation()
         let revision = try reader.resolve(options.point, in: incarnation.id)
-        let state = try reader.state(
+        let state = try await reader.scannedState(
             of: incarnation.id,
             at: revision,
             filter: options.filter,

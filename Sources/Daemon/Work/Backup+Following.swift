@@ -144,7 +144,7 @@ extension Backup {
         guard let incarnation = newest, incarnation.created == bucket.info.created,
             let revision = try reader.checkpoint(incarnation.id)?.consistentRevision
         else { return nil }
-        let state = try reader.state(of: incarnation.id, at: revision)
+        let state = try await reader.scannedState(of: incarnation.id, at: revision)
         let comparison = try await LiveComparison(bucket, incarnation).run(state, at: revision)
         return comparison.isEqual ? nil : "the archive differs from the bucket: \(comparison.summary)"
     }
