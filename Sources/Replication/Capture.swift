@@ -43,7 +43,8 @@ public struct Capture: Sendable {
     private let options: Options
     private let progress: @Sendable (CaptureProgress) -> Void
 
-    /// A capture of a bucket into an archive; `progress` is called after every batch.
+    /// A capture of a bucket into an archive; `progress` is called after every batch, and when a consistent
+    /// revision is found.
     public init(
         _ bucket: Bucket,
         into writer: ArchiveWriter,

@@ -13,6 +13,10 @@ public struct CaptureProgress: Sendable, Hashable {
     public var committedRevision: Revision = 0
     /// The newest revision at which the archive holds the bucket exactly.
     public var consistentRevision: Revision?
+    /// Whether this capture has come to a consistent revision itself.
+    ///
+    /// Before that, `consistentRevision` is what an earlier capture came to.
+    public var isProved = false
     /// How often reading had to be resumed after a gap, a lost connection or a restart.
     public var interruptions = 0
 }

@@ -34,7 +34,7 @@ extension CaptureSession {
         try await commit()
         guard let source = try await sourceCount(at: consistent.revision) else { return false }
         let search = RemovalSearch(bucket, reader: try writer.reader(), incarnation: incarnation)
-        let expected = try search.expected(at: consistent.revision, asOf: consistent.time)
+        let expected = try await search.expected(at: consistent.revision, asOf: consistent.time)
         if let difference = removals.difference {
             removals.difference = nil
             // What is known to be gone may have made room for something that was thought to be driven out.

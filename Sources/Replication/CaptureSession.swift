@@ -202,7 +202,9 @@ struct CaptureSession {
     /// The consistent revision just found is one at which the archive holds the bucket exactly.
     mutating func prove() {
         proved = consistent
-        guard received.consistentRevision != consistent?.revision else { return }
+        // The first proof is told in any case: of a bucket that nobody writes it is the only sign that all is well.
+        guard !received.isProved || received.consistentRevision != consistent?.revision else { return }
+        received.isProved = true
         received.consistentRevision = consistent?.revision
         progress(received)
     }

@@ -32,8 +32,8 @@ struct RemovalSearch {
     }
 
     /// What the archive expects the bucket to hold at a revision and a time.
-    func expected(at revision: Revision, asOf time: Timestamp) throws -> BucketState {
-        try reader.state(of: incarnation.id, at: revision, asOf: time)
+    func expected(at revision: Revision, asOf time: Timestamp) async throws -> BucketState {
+        try await reader.scannedState(of: incarnation.id, at: revision, asOf: time)
     }
 
     /// Whether what the server counts shows that nothing vanished: where something has just expired, it shows nothing.
@@ -89,7 +89,7 @@ struct RemovalSearch {
         var difference = try merge.finish()
         // Other keys are none of this archive's.
         if !incarnation.filter.isEmpty {
-            let archived = try reader.state(of: incarnation.id, at: state.revision, historyMode: .full)
+            let archived = try await reader.scannedState(of: incarnation.id, at: state.revision, historyMode: .full)
             difference.surplus = try Self.parts(of: difference.surplus, archived).held
         }
         return .difference(difference)

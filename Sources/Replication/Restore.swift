@@ -61,7 +61,7 @@ public struct Restore: Sendable {
     public func prepare() async throws -> Prepared {
         let incarnation = try chosenIncarnation()
         let revision = try reader.resolve(options.point, in: incarnation.id)
-        let state = try reader.state(
+        let state = try await reader.scannedState(
             of: incarnation.id,
             at: revision,
             filter: options.filter,
@@ -91,20 +91,19 @@ public struct Restore: Sendable {
             marker: marker,
             options: options
         )
-        let selection = try ExactSelection(
-            state,
-            archived: archived,
-            wanted: adapted,
-            mayExceedHistory: state.mayExceedHistory || options.history == .full || archived.history <= 0
-                || adapted.history < archived.history,
-            now: .wallClock()
-        )
-        let census = try RestoreCensus(
-            state,
-            selection,
-            target: TargetSubject(prefix: bucket.subjectPrefix, mapping: options.mapping),
-            end: revision
-        )
+        // Both may walk through the whole state.
+        let (selection, census) = try await onOwnThread { _ in
+            let selection = try ExactSelection(
+                state,
+                archived: archived,
+                wanted: adapted,
+                mayExceedHistory: state.mayExceedHistory || options.history == .full || archived.history <= 0
+                    || adapted.history < archived.history,
+                now: .wallClock()
+            )
+            let target = TargetSubject(prefix: bucket.subjectPrefix, mapping: options.mapping)
+            return (selection, try RestoreCensus(state, selection, target: target, end: revision))
+        }
         let choice = try RestoreChoice(
             options.mode,
             RestoreChoice.Circumstances(

@@ -114,6 +114,16 @@ final class WorkRig: Sendable {
         try reader.close()
         return result
     }
+
+    /// The newest revision at which the archive holds a bucket exactly; nil before there is one.
+    func consistentRevision(_ bucket: String) throws -> Revision? {
+        guard ArchiveReader.isPresent(path: path) else { return nil }
+        return try reading { reader -> Revision? in
+            let lives = try reader.incarnations().filter { $0.bucket.rawValue == bucket }
+            guard let newest = lives.last else { return nil }
+            return try reader.checkpoint(newest.id)?.consistentRevision
+        }
+    }
 }
 
 /// Keeps what a run tells of its progress.

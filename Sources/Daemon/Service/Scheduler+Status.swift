@@ -3,6 +3,7 @@ import JetStream
 import KVModel
 import KeyValue
 import Logging
+import Replication
 
 /// What the daemon looks at from time to time, to show it.
 extension Scheduler {

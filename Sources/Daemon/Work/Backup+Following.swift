@@ -16,7 +16,8 @@ extension Backup {
     private enum Event: Sendable {
         case ended(RunTally.Part, BucketName, wasWell: Bool)
         case found(Result<BucketChoice, any Error>)
-        case cared([BucketName: String])
+        /// Nil where it is not known which buckets to look after.
+        case cared(ArchiveCare?)
         case stopped
     }
 
@@ -54,13 +55,15 @@ extension Backup {
         let well = WellBuckets()
         return await withTaskGroup(of: Event.self) { group in
             group.addTask { await search(after: .zero) }
-            group.addTask { await care(writer) }
+            group.addTask { await care(writer, after: run.runner.intervals.care) }
             while let event = await group.next() {
                 switch event {
                 case .stopped: break
-                case .cared(let differences):
-                    following.differences = differences
-                    if !Task.isCancelled { group.addTask { await care(writer) } }
+                case .cared(let outcome):
+                    if let outcome { following.cared(outcome) }
+                    let usual = run.runner.intervals.care
+                    let pause = outcome == nil ? min(usual, Self.longestWait) : usual
+                    if !Task.isCancelled { group.addTask { await care(writer, after: pause) } }
                 case .ended(let part, let name, let wasWell):
                     following.ended(part, name, wasWell: wasWell, now: .now)
                     well.remove(name)
@@ -92,21 +95,45 @@ extension Backup {
         }
     }
 
-    /// After a while: compares and prunes what is to be; answers the buckets that differ from the archive.
-    private func care(_ writer: ArchiveWriter) async -> Event {
-        var differences: [BucketName: String] = [:]
+    /// After a while: compares and prunes what is to be.
+    ///
+    /// What fails is in what is answered; the other buckets are compared and the archive is pruned all the same.
+    private func care(_ writer: ArchiveWriter, after pause: Duration) async -> Event {
+        let buckets: [Bucket]
         do {
-            try await Task.sleep(for: run.runner.intervals.care)
-            let buckets = try await choose().buckets
-            if work.verifies {
-                for bucket in buckets { differences[bucket.name] = try await difference(of: bucket, writer) }
-            }
-            _ = await prune(buckets, writer)
+            try await Task.sleep(for: pause)
+            buckets = try await choose().buckets
         } catch {
             guard !Task.isCancelled else { return .stopped }
-            run.logger.warning("the archive was not compared", metadata: ["reason": "\(error)"])
+            // Whoever looks for new buckets meets the same, and says so in the run's progress.
+            run.logger.warning("the archive was not looked after", metadata: ["reason": "\(error)"])
+            return .cared(nil)
         }
-        return .cared(differences)
+        var care = ArchiveCare()
+        if work.verifies {
+            for bucket in buckets where !Task.isCancelled {
+                care.comparisons[bucket.name] = await compare(bucket, writer)
+            }
+        }
+        if let part = await prune(buckets, writer), case .failed(let text) = part.outcome {
+            care.pruningFailure = text
+        }
+        return Task.isCancelled ? .stopped : .cared(care)
+    }
+
+    private func compare(_ bucket: Bucket, _ writer: ArchiveWriter) async -> ArchiveCare.Comparison {
+        do {
+            guard let text = try await difference(of: bucket, writer) else { return .equal }
+            return .different(text)
+        } catch {
+            if !Task.isCancelled {
+                run.logger.warning(
+                    "a bucket was not compared with the archive",
+                    metadata: ["bucket": "\(bucket.name)", "reason": "\(error)"]
+                )
+            }
+            return .failed(Explanation.of(error))
+        }
     }
 
     /// How a bucket that is followed differs from what the archive says it held at the newest consistent revision.
@@ -117,7 +144,7 @@ extension Backup {
         guard let incarnation = newest, incarnation.created == bucket.info.created,
             let revision = try reader.checkpoint(incarnation.id)?.consistentRevision
         else { return nil }
-        let state = try reader.state(of: incarnation.id, at: revision)
+        let state = try await reader.scannedState(of: incarnation.id, at: revision)
         let comparison = try await LiveComparison(bucket, incarnation).run(state, at: revision)
         return comparison.isEqual ? nil : "the archive differs from the bucket: \(comparison.summary)"
     }
@@ -126,7 +153,7 @@ extension Backup {
         let name = bucket.name
         do {
             let part = try await capture(bucket, follows: true) { state in
-                if state.consistentRevision != nil { well.insert(name) }
+                if state.isProved { well.insert(name) }
             }
             return .ended(part, name, wasWell: well.contains(name))
         } catch {
@@ -141,7 +168,7 @@ extension Backup {
     }
 }
 
-/// The buckets whose captures came to a consistent revision since they were begun.
+/// The buckets whose captures came to a consistent revision since they were begun: no earlier proof counts.
 private final class WellBuckets: Sendable {
     private let state = Mutex<Set<BucketName>>([])
 

@@ -138,8 +138,13 @@ struct Backup: Sendable {
         }
         if let remark = try tag(revision, incarnation, writer) { part.remarks.append(remark) }
         guard work.verifies, report.outcome == .complete else { return part }
-        let state = try captured ?? reader.state(of: incarnation.id, at: revision)
         run.meter.doing("verifying \(report.bucket)")
+        let state: BucketState
+        if let captured {
+            state = captured
+        } else {
+            state = try await reader.scannedState(of: incarnation.id, at: revision)
+        }
         let comparison = try await LiveComparison(bucket, incarnation).run(state, at: revision)
         if comparison.isEqual {
             part.remarks.append("verified, \(comparison.summary)")

@@ -1,7 +1,8 @@
 import KVModel
 import KeyValue
 
-/// What a backup that follows knows of its buckets: which are followed, and which are to be tried again when.
+/// What a backup that follows knows of its buckets: which are followed, which are to be tried again when, and how they
+/// and the archive compare.
 struct Following {
     private let work: BackupWork
     private let firstWait: Duration
@@ -10,7 +11,11 @@ struct Following {
     private var setbacks: [String: Backup.Setback] = [:]
     private var entries: [BucketName: RunTally.Part] = [:]
     /// The buckets that differed from the archive when they were last compared, and how.
-    var differences: [BucketName: String] = [:]
+    private var differences: [BucketName: String] = [:]
+    /// The buckets that could not be compared when that was last tried, and why.
+    private var uncompared: [BucketName: String] = [:]
+    /// Why the archive was not pruned when that was last tried.
+    private var pruningFailure: String?
 
     init(_ work: BackupWork, first: Duration, longest: Duration) {
         self.work = work
@@ -42,6 +47,8 @@ struct Following {
             // A bucket that a pattern meant and that is gone is nobody's trouble any more.
             let present = Set(choice.buckets.map { "bucket \($0.name)" } + choice.missing.map { "bucket \($0)" })
             setbacks = setbacks.filter { present.contains($0.key) }
+            differences = differences.filter { present.contains("bucket \($0.key)") }
+            uncompared = uncompared.filter { present.contains("bucket \($0.key)") }
             return choice.buckets.filter { bucket in
                 guard !running.contains(bucket.name) else { return false }
                 let setback = setbacks["bucket \(bucket.name)"]
@@ -65,6 +72,19 @@ struct Following {
         guard case .failed(let text) = part.outcome else { return }
         if wasWell { setbacks["bucket \(name)"] = nil }
         note("bucket \(name)", text, now)
+    }
+
+    /// Takes note of what came of looking after the archive.
+    mutating func cared(_ care: ArchiveCare) {
+        for (name, comparison) in care.comparisons {
+            switch comparison {
+            case .equal: (differences[name], uncompared[name]) = (nil, nil)
+            case .different(let text): (differences[name], uncompared[name]) = (text, nil)
+            // What the last comparison found is still all that is known.
+            case .failed(let text): uncompared[name] = text
+            }
+        }
+        pruningFailure = care.pruningFailure
     }
 
     private mutating func note(
@@ -100,6 +120,8 @@ struct Following {
     var warning: String? {
         var texts = setbacks.mapValues(\.text)
         for (name, text) in differences { texts["bucket \(name)"] = text }
+        for (name, text) in uncompared { texts["comparing bucket \(name)"] = text }
+        texts["pruning"] = pruningFailure
         guard let first = texts.min(by: { $0.key < $1.key }) else { return nil }
         return "\(first.key): \(first.value)" + (texts.count > 1 ? " (and \(texts.count - 1) more)" : "")
     }
@@ -109,6 +131,7 @@ struct Following {
         var tally = RunTally()
         for (name, part) in entries.sorted(by: { $0.key < $1.key }) {
             var part = part
+            if let text = uncompared[name] { part.outcome = .failed("it was not compared with the archive: \(text)") }
             if let text = differences[name] { part.outcome = .different(text) }
             if let setback = setbacks["bucket \(name)"] { part.outcome = .failed(setback.text) }
             tally.add(part)
@@ -117,6 +140,7 @@ struct Following {
         where !entries.keys.contains(where: { "bucket \($0)" == what }) {
             tally.add(RunTally.Part(name: what, outcome: .failed(setback.text)))
         }
+        if let pruningFailure { tally.add(RunTally.Part(name: "pruning", outcome: .failed(pruningFailure))) }
         return tally
     }
 }

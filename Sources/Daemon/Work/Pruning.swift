@@ -1,6 +1,7 @@
 import Archive
 import KVModel
 import Logging
+import Replication
 import Schedule
 
 /// A prune job: what an archive keeps, by a policy.

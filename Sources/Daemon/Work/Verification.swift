@@ -64,7 +64,7 @@ struct Verification: Sendable {
         let bucket = try await run.connections.buckets(of: against.cluster).bucket(name)
         let incarnation = try choose(reader, bucket)
         let revision = try reader.resolve(.newest, in: incarnation.id)
-        let state = try reader.state(of: incarnation.id, at: revision)
+        let state = try await reader.scannedState(of: incarnation.id, at: revision)
         let meter = run.meter
         let comparison = try await LiveComparison(bucket, incarnation).run(state, at: revision) { done in
             meter.update("comparing", ProgressMeter.Part(entries: done))
