@@ -25,7 +25,7 @@ final class ConfigurationRig {
     var environment: [String: String] {
         [
             "XDG_CONFIG_HOME": file("context"), "HOME": folder.path, "EMPTY": "", "CRON": "every-day-hunter2",
-            "TOKEN": "hunter2", "WEST": "west",
+            "TOKEN": "hunter2", "WEST": "west", "YES": "yes",
         ]
     }
 

@@ -187,6 +187,33 @@ struct ConfigurationTests {
 
     private struct ExpectedWork: Error {}
 
+    @Test("A backup that a variable makes follow runs all the time, and takes no times")
+    func followsByVariable() throws {
+        let rig = try ConfigurationRig()
+        let head = """
+            clusters: { east: { servers: h } }
+            archives: { main: { path: main.cistern } }
+            jobs:
+              live:
+                backup: { from: east, buckets: [a], to: main, follow: "${YES}" }
+
+            """
+        let live = try #require(try rig.load(head).configuration?.jobs.first)
+        guard case .backup(let backup) = live.work else { throw ExpectedWork() }
+        #expect(backup.follows && live.schedule == .always)
+        #expect(
+            try rig.load(head + "    schedule: \"@daily\"\n").mistakes.map(rig.plain) == [
+                "6:15: a backup with follow: true runs all the time and takes no times; "
+                    + "leave schedule out, or write follow: false"
+            ]
+        )
+        #expect(
+            try rig.load(head.replacing("${YES}", with: "${ABSENT}")).mistakes.map(rig.plain) == [
+                "5:59: the variable ABSENT is not set; set it, or write $${ for a plain ${"
+            ]
+        )
+    }
+
     @Test("An address may be switched off, and may be that of this machine alone")
     func addresses() throws {
         let rig = try ConfigurationRig()
