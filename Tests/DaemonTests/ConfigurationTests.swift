@@ -145,7 +145,7 @@ struct ConfigurationTests {
               thin: { prune: { archive: main, buckets: [a], keep: { last: 3, hourly: 1, monthly: 2, tags: yes }, compact: on } }
               repair: { reconcile: { from: east/a, to: west/b, filter: x.> } }
             daemon:
-              http: { listen: "0.0.0.0:1", token: file:secret, tls: { certificate: ca.pem, key: key.pem } }
+              http: { listen: "0.0.0.0:1", token: file:http.token, tls: { certificate: ca.pem, key: key.pem } }
               leases: { cluster: west, bucket: mine, duration: 2s }
               stop-within: 1m
             """
@@ -178,7 +178,7 @@ struct ConfigurationTests {
         #expect(prune.compacts && prune.buckets.map(\.rawValue) == ["a"])
         guard case .reconcile(let repair) = configuration.jobs[4].work else { throw ExpectedWork() }
         #expect(repair.filter.map(\.description) == ["x.>"])
-        #expect(configuration.daemon.http?.token == Secret("hunter2"))
+        #expect(configuration.daemon.http?.token == Secret(ConfigurationRig.token))
         #expect(configuration.daemon.http?.host == "0.0.0.0")
         #expect(configuration.daemon.state == rig.file("cistern-state.db"))
         #expect(configuration.daemon.leases?.duration == 2_000_000_000)
