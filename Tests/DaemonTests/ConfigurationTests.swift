@@ -261,6 +261,19 @@ struct ConfigurationTests {
         )
     }
 
+    @Test(
+        "A group may read secrets, and nobody else may",
+        arguments: [(0o600, 0), (0o640, 0), (0o440, 0), (0o644, 2), (0o604, 2), (0o660, 1)]
+    )
+    func permissions(mode: Int, warnings: Int) throws {
+        let rig = try ConfigurationRig()
+        try rig.write("open", "hunter2", permissions: mode)
+        let text = "clusters: { a: { servers: h, token: hunter2 }, b: { servers: h, token: file:open } }\njobs: {}\n"
+        try rig.write("cistern.yaml", text, permissions: mode)
+        let loaded = ConfigurationFile.load(path: rig.file("cistern.yaml"), environment: [:])
+        #expect(loaded.configuration != nil && loaded.warnings.count == warnings)
+    }
+
     @Test("Secrets are in no message and in no description")
     func secrets() throws {
         let rig = try ConfigurationRig()
