@@ -235,11 +235,38 @@ struct ConfigurationMistakeTests {
                 + "http: { listen: HOST:PORT, token: file:PATH, tls: { certificate: FILE, key: FILE } }"
         ),
         (
-            .daemon, "http: { listen: \"0.0.0.0:8422\", token: t }",
+            .daemon, "http: { listen: \"0.0.0.0:8422\", token: 0123456789abcdef }",
             "8:21: others can reach 0.0.0.0, and there is no TLS; listen on 127.0.0.1, or write http: { "
                 + "listen: HOST:PORT, token: file:PATH, tls: { certificate: FILE, key: FILE } }"
         ),
-        (.daemon, "http: { token: t }", "8:5: http has no listen; write for example listen: 127.0.0.1:8422"),
+        (
+            .daemon, "http: { token: 0123456789abcdef }",
+            "8:5: http has no listen; write for example listen: 127.0.0.1:8422"
+        ),
+        (
+            .daemon, "http: \"127.example.com:8422\"",
+            "8:11: others can reach 127.example.com, and there is no token and no TLS; listen on 127.0.0.1, or write "
+                + "http: { listen: HOST:PORT, token: file:PATH, tls: { certificate: FILE, key: FILE } }"
+        ),
+        (
+            .daemon, "http: { listen: \"127.0.0.1:1\", token: short }",
+            "8:43: token is shorter than 16 characters; take a random one, such as the output of: "
+                + "openssl rand -hex 32"
+        ),
+        (
+            .daemon, "http: { listen: \"127.0.0.1:1\", tls: { certificate: hollow.pem, key: key.pem } }",
+            "8:56: certificate: no certificate can be read from the file; name a PEM file that begins with the "
+                + "daemon's own certificate"
+        ),
+        (
+            .daemon, "http: { listen: \"127.0.0.1:1\", tls: { certificate: ca.pem, key: hollow.pem } }",
+            "8:69: key: no private key can be read from the file; name a PEM file with a key that has no passphrase"
+        ),
+        (
+            .daemon, "http: { listen: \"127.0.0.1:1\", tls: { certificate: ca.pem, key: other-key.pem } }",
+            "8:69: key: it does not fit the certificate; name the key that the first certificate of the file "
+                + "was made for"
+        ),
         (
             .daemon, "http: { listen: \"127.0.0.1:99999\" }",
             "8:21: listen: \"127.0.0.1:99999\" is not HOST:PORT; write for example listen: 127.0.0.1:8422"

@@ -13,8 +13,11 @@ final class ConfigurationRig: Sendable {
         try write("secret", "hunter2\n")
         try write("empty", "\n")
         try write("archive.key", String(decoding: ArchiveKey.newKeyFile(), as: UTF8.self))
-        try write("ca.pem", "-----BEGIN CERTIFICATE-----\n")
-        try write("key.pem", "-----BEGIN PRIVATE KEY-----\n")
+        try write("http.token", Self.token + "\n")
+        try write("ca.pem", Self.certificate)
+        try write("key.pem", Self.key)
+        try write("other-key.pem", Self.otherKey)
+        try write("hollow.pem", "-----BEGIN CERTIFICATE-----\n")
         try write("context/nats/context/east.json", #"{ "url": "nats://127.0.0.1:4222" }"#)
         try FileManager.default.createDirectory(atPath: file("folder.cistern"), withIntermediateDirectories: true)
     }
@@ -25,7 +28,7 @@ final class ConfigurationRig: Sendable {
     var environment: [String: String] {
         [
             "XDG_CONFIG_HOME": file("context"), "HOME": folder.path, "EMPTY": "", "CRON": "every-day-hunter2",
-            "TOKEN": "hunter2", "WEST": "west",
+            "TOKEN": "hunter2", "WEST": "west", "YES": "yes",
         ]
     }
 
@@ -50,6 +53,47 @@ final class ConfigurationRig: Sendable {
     func plain(_ mistake: ConfigurationMistake) -> String {
         "\(mistake)".replacing(file("cistern.yaml") + ":", with: "").replacing(folder.path, with: "DIR")
     }
+}
+
+extension ConfigurationRig {
+    /// A token that is long enough.
+    static let token = "0123456789abcdef-hunter2"
+
+    /// A certificate for localhost that signs itself; it and the keys protect nothing anywhere.
+    private static let certificate = """
+        -----BEGIN CERTIFICATE-----
+        MIIBfjCCASWgAwIBAgIUR0JOFzG5LFR4xRadbP5yBnSTSIQwCgYIKoZIzj0EAwIw
+        FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyMjEzMzUxN1oYDzIxMjYxMDI5
+        MTMzNTE3WjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+        PQMBBwNCAAQbkV1kg0bnXqQhgGu71YUknqrMapV4oyu/E2/+eUOmKFTzWnAzVCnW
+        s/q8C3s7enxVKKecjHwgmIqyqINktcNho1MwUTAdBgNVHQ4EFgQU0vaU8S9R87dh
+        EgDVg3vviuLbDkwwHwYDVR0jBBgwFoAU0vaU8S9R87dhEgDVg3vviuLbDkwwDwYD
+        VR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNHADBEAiAGFXAmNgsXo/ZOhojQX6T8
+        PpL4ZMVCuiDH5l0Kp/9lUAIgIH3MTdKFhoXnxUFmkJlp0RufSoWN8mnIIQSj1pX8
+        VBA=
+        -----END CERTIFICATE-----
+
+        """
+
+    /// Its key.
+    private static let key = """
+        -----BEGIN PRIVATE KEY-----
+        MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgV+QghT1RMvg2wyK8
+        vvXF0j15Hgs3+3fG9JQc7AqjTXuhRANCAAQbkV1kg0bnXqQhgGu71YUknqrMapV4
+        oyu/E2/+eUOmKFTzWnAzVCnWs/q8C3s7enxVKKecjHwgmIqyqINktcNh
+        -----END PRIVATE KEY-----
+
+        """
+
+    /// The key of another one.
+    private static let otherKey = """
+        -----BEGIN PRIVATE KEY-----
+        MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgqKBiA9GQbMCAh7iC
+        +s0wqfusPGgbIAQSEy6ViaMa+wKhRANCAAQJYdTXhmMrYnEAxJ6vwxB5R3aWucd3
+        IqY8P42tmpRkLlnKlXLQiaJZ0CSGQibs7VGN3XPg5jTIbf2tYzEEmfEO
+        -----END PRIVATE KEY-----
+
+        """
 }
 
 /// Where the lines of a case stand in a file that is right otherwise.

@@ -145,7 +145,7 @@ struct ConfigurationTests {
               thin: { prune: { archive: main, buckets: [a], keep: { last: 3, hourly: 1, monthly: 2, tags: yes }, compact: on } }
               repair: { reconcile: { from: east/a, to: west/b, filter: x.> } }
             daemon:
-              http: { listen: "0.0.0.0:1", token: file:secret, tls: { certificate: ca.pem, key: key.pem } }
+              http: { listen: "0.0.0.0:1", token: file:http.token, tls: { certificate: ca.pem, key: key.pem } }
               leases: { cluster: west, bucket: mine, duration: 2s }
               stop-within: 1m
             """
@@ -178,7 +178,7 @@ struct ConfigurationTests {
         #expect(prune.compacts && prune.buckets.map(\.rawValue) == ["a"])
         guard case .reconcile(let repair) = configuration.jobs[4].work else { throw ExpectedWork() }
         #expect(repair.filter.map(\.description) == ["x.>"])
-        #expect(configuration.daemon.http?.token == Secret("hunter2"))
+        #expect(configuration.daemon.http?.token == Secret(ConfigurationRig.token))
         #expect(configuration.daemon.http?.host == "0.0.0.0")
         #expect(configuration.daemon.state == rig.file("cistern-state.db"))
         #expect(configuration.daemon.leases?.duration == 2_000_000_000)
@@ -186,6 +186,33 @@ struct ConfigurationTests {
     }
 
     private struct ExpectedWork: Error {}
+
+    @Test("A backup that a variable makes follow runs all the time, and takes no times")
+    func followsByVariable() throws {
+        let rig = try ConfigurationRig()
+        let head = """
+            clusters: { east: { servers: h } }
+            archives: { main: { path: main.cistern } }
+            jobs:
+              live:
+                backup: { from: east, buckets: [a], to: main, follow: "${YES}" }
+
+            """
+        let live = try #require(try rig.load(head).configuration?.jobs.first)
+        guard case .backup(let backup) = live.work else { throw ExpectedWork() }
+        #expect(backup.follows && live.schedule == .always)
+        #expect(
+            try rig.load(head + "    schedule: \"@daily\"\n").mistakes.map(rig.plain) == [
+                "6:15: a backup with follow: true runs all the time and takes no times; "
+                    + "leave schedule out, or write follow: false"
+            ]
+        )
+        #expect(
+            try rig.load(head.replacing("${YES}", with: "${ABSENT}")).mistakes.map(rig.plain) == [
+                "5:59: the variable ABSENT is not set; set it, or write $${ for a plain ${"
+            ]
+        )
+    }
 
     @Test("An address may be switched off, and may be that of this machine alone")
     func addresses() throws {
@@ -232,6 +259,19 @@ struct ConfigurationTests {
                     + "write file:PATH or ${NAME}, or chmod 600 the file"
             ]
         )
+    }
+
+    @Test(
+        "A group may read secrets, and nobody else may",
+        arguments: [(0o600, 0), (0o640, 0), (0o440, 0), (0o644, 2), (0o604, 2), (0o660, 1)]
+    )
+    func permissions(mode: Int, warnings: Int) throws {
+        let rig = try ConfigurationRig()
+        try rig.write("open", "hunter2", permissions: mode)
+        let text = "clusters: { a: { servers: h, token: hunter2 }, b: { servers: h, token: file:open } }\njobs: {}\n"
+        try rig.write("cistern.yaml", text, permissions: mode)
+        let loaded = ConfigurationFile.load(path: rig.file("cistern.yaml"), environment: [:])
+        #expect(loaded.configuration != nil && loaded.warnings.count == warnings)
     }
 
     @Test("Secrets are in no message and in no description")

@@ -196,7 +196,7 @@ struct HTTPAccessTests {
             settings.key = certificate
             let error = #expect(throws: DaemonError.self) { try settings.accessRule() }
             #expect(error?.code == .configuration)
-            #expect(error?.description.contains("or bind it to 127.0.0.1") == true)
+            #expect(error?.description.contains("listen on 127.0.0.1") == true)
         }
         settings.token = Secret(Self.token)
         settings.certificate = "/c.pem"

@@ -73,6 +73,28 @@ struct HTTPBoundsTests {
         }
     }
 
+    @Test("The bounds of a body hold for a request that is refused as well")
+    func refusedBodies() async throws {
+        _ = try await Self.withFace {
+            $0.receive = .milliseconds(300)
+            // As if every part that drips in renewed it.
+            $0.idle = .minutes(10)
+        } body: { port in
+            for head in [
+                "POST /jobs/nightly/run HTTP/1.1\r\nHost: evil.example\r\n",
+                "POST /nowhere HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil.example\r\n",
+            ] {
+                let slow = try RawConnection(port: port)
+                slow.send(head + "Content-Length: 10\r\n\r\ntok")
+                // The end of the connection is what counts: without the bound there would be an answer and no end.
+                #expect(try await slow.readToEnd(seconds: 30) != nil)
+                let large = try RawConnection(port: port)
+                large.send(head + "Content-Length: 1000000000\r\n\r\nx")
+                #expect(try await large.readToEnd(seconds: 30) != nil)
+            }
+        }
+    }
+
     @Test("Who takes nothing of an answer is dropped")
     func slowReader() async throws {
         let daemon = StandInDaemon()

@@ -92,7 +92,10 @@ struct WorkCareTests {
             let result = await rig.runner.run(rig.backup(["a"]))
             #expect(result.outcome == .failed)
             #expect(result.error?.contains("check the cluster's `servers`") == true, "\(result)")
+            let missing = await rig.connections.status()
+            #expect(missing.map(\.isMissing) == [true] && missing[0].failure?.isEmpty == false)
             await rig.connections.reload([:])
+            #expect(await rig.connections.status().isEmpty)
             #expect(await rig.runner.run(rig.backup(["a"])).error?.contains("names no cluster \"c\"") == true)
             #expect(!"\(rig.logs.lines)\(result)".contains("hunter2"))
             // That we closed a connection ourselves is no warning.
@@ -126,6 +129,7 @@ struct WorkCareTests {
             logger: logs.logger()
         )
         await #expect(throws: (any Error).self) { _ = try await connections.buckets(of: "wrong") }
+        #expect(await connections.status().map(\.isMissing) == [false, true])
         #expect(try await connections.buckets(of: "right").list().isEmpty)
         // Two that need a connection at once have the same.
         async let one = connections.buckets(of: "right")

@@ -87,7 +87,7 @@ struct BackupRun: Sendable {
         ProgressText(
             activity: "\(bucket): reading",
             entries: state.entries,
-            total: state.pending > 0 ? state.entries + state.pending : nil,
+            total: state.pending > 0 ? state.entries.addingClamped(state.pending) : nil,
             bytes: state.bytes,
             remark: state.interruptions > 0 ? NumberText.count(state.interruptions, "interruption") : nil
         )

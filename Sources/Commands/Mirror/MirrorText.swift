@@ -8,7 +8,8 @@ enum MirrorText {
         ProgressText(
             activity: "\(target): \(state.phase == .live ? "live" : "catching up")",
             entries: state.entries,
-            total: state.phase == .syncing && state.lagEntries > 0 ? state.entries + state.lagEntries : nil,
+            total: state.phase == .syncing && state.lagEntries > 0
+                ? state.entries.addingClamped(state.lagEntries) : nil,
             bytes: state.bytes,
             remark: remark(state)
         )

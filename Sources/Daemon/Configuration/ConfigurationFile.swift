@@ -21,7 +21,7 @@ public struct ConfigurationFile: Sendable, Hashable {
         guard let handle = FileHandle(forReadingAtPath: path) else {
             return unreadable(String(cString: strerror(errno)))
         }
-        let isOpenToOthers = FileAccess.permissions(of: path).map { $0 & 0o044 != 0 } ?? false
+        let isOpenToOthers = FileAccess.isOpen(path)
         let content: Data
         do {
             content = try handle.read(upToCount: limit) ?? Data()

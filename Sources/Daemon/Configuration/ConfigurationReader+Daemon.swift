@@ -51,17 +51,21 @@ extension ConfigurationReader {
 
     private func http(_ value: ConfigurationValue) -> HTTPSettings? {
         let example = "http: 127.0.0.1:8422"
+        var settings = HTTPSettings()
         guard value.isMapping else {
             guard let scalar = scalar(value, example: example), scalar.text != "off",
-                let settings = address(scalar, of: value)
+                let address = self.address(scalar, of: value)
             else { return nil }
-            check(settings, at: value.place, hasToken: false, hasCertificate: false)
+            (settings.host, settings.port) = address
+            for fault in settings.faults(hasToken: false, hasTLS: false) {
+                mistake(value.place, fault.text, fault.hint)
+            }
             return settings
         }
         guard let section = section(value, "http", keys: ["listen", "token", "tls"], example: "write \(example)") else {
             return nil
         }
-        let token = section["token"].flatMap(secret)
+        settings.token = section["token"].flatMap(secret)
         let tls = section["tls"].flatMap {
             self.section(
                 $0,
@@ -70,26 +74,34 @@ extension ConfigurationReader {
                 example: "write tls: { certificate: FILE, key: FILE }"
             )
         }
-        let certificate = tls?["certificate"].flatMap { certificatePath($0) }
-        let key = tls?["key"].flatMap { certificatePath($0, isSecret: true) }
+        settings.certificate = tls?["certificate"].flatMap { certificatePath($0) }
+        settings.key = tls?["key"].flatMap { certificatePath($0, isSecret: true) }
         if let tls {
             pair("certificate", "key", of: tls)
             if !tls.mayHave("certificate"), !tls.mayHave("key") {
                 mistake(tls.place, "tls of http has no certificate", "write tls: { certificate: FILE, key: FILE }")
             }
         }
-        guard let value = required("listen", of: section, example: "listen: 127.0.0.1:8422"),
-            let scalar = scalar(value, example: "listen: 127.0.0.1:8422"), var settings = address(scalar, of: value)
-        else { return nil }
-        check(settings, at: value.place, hasToken: section.mayHave("token"), hasCertificate: section.mayHave("tls"))
-        settings.token = token
-        settings.certificate = certificate
-        settings.key = key
-        return settings
+        let listen = required("listen", of: section, example: "listen: 127.0.0.1:8422")
+        let written = listen.flatMap { value in
+            scalar(value, example: "listen: 127.0.0.1:8422").flatMap { address($0, of: value) }
+        }
+        // Without an address the rest is looked at as if it were this machine's alone.
+        if let written { (settings.host, settings.port) = written }
+        for fault in settings.faults(hasToken: section.mayHave("token"), hasTLS: section.mayHave("tls")) {
+            let wrong: ConfigurationValue? =
+                switch fault.setting {
+                case .listen: listen
+                case .token: section["token"]
+                case .certificate: tls?["certificate"]
+                case .key: tls?["key"]
+                }
+            mistake(wrong?.place ?? section.place, fault.text, fault.hint)
+        }
+        return written == nil ? nil : settings
     }
 
-    private func address(_ scalar: Scalar, of value: ConfigurationValue) -> HTTPSettings? {
-        var settings = HTTPSettings()
+    private func address(_ scalar: Scalar, of value: ConfigurationValue) -> (host: String, port: Int)? {
         if let colon = scalar.text.lastIndex(of: ":") {
             var host = scalar.text[..<colon]
             let isBracketed = host.hasPrefix("[") && host.hasSuffix("]")
@@ -99,9 +111,7 @@ extension ConfigurationReader {
             if isHost, isBracketed || !host.contains(":"),
                 let port = UInt16(scalar.text[scalar.text.index(after: colon)...])
             {
-                settings.host = String(host)
-                settings.port = Int(port)
-                return settings
+                return (String(host), Int(port))
             }
         }
         let off = value.name == "http" ? ", or http: off" : ""
@@ -111,17 +121,5 @@ extension ConfigurationReader {
             "write for example \(value.name): 127.0.0.1:8422\(off)"
         )
         return nil
-    }
-
-    private func check(_ settings: HTTPSettings, at place: TextPlace, hasToken: Bool, hasCertificate: Bool) {
-        let host = settings.host.lowercased()
-        guard host != "localhost", host != "::1", !host.hasPrefix("127."), !hasToken || !hasCertificate else { return }
-        let missing = [hasToken ? nil : "token", hasCertificate ? nil : "TLS"].compactMap { $0 }
-        mistake(
-            place,
-            "others can reach \(settings.host), and there is no \(missing.joined(separator: " and no "))",
-            "listen on 127.0.0.1, or write http: { listen: HOST:PORT, token: file:PATH, "
-                + "tls: { certificate: FILE, key: FILE } }"
-        )
     }
 }

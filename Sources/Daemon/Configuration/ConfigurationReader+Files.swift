@@ -67,7 +67,7 @@ extension ConfigurationReader {
         do {
             let content = try handle.read(upToCount: limit) ?? Data()
             guard content.count < limit else { throw CocoaError(.fileReadTooLarge) }
-            if isSecret, let permissions = FileAccess.permissions(of: path), permissions & 0o077 != 0 {
+            if isSecret, FileAccess.isCareless(path) {
                 warn(value.place, "\(value.name): other users can read or change \(shown)", "chmod 600 it")
             }
             return Array(content)

@@ -220,9 +220,9 @@ extension ConfigurationReader {
     /// When the job runs.
     private func recurrence(_ section: ConfigurationSection) -> Recurrence? {
         let zone = section["timezone"].map { timeZone($0) }
-        // Known even where something else of the work is wrong.
-        let written = section["backup"]?.writtenText(of: "follow")?.lowercased() ?? ""
-        let follows = ["true", "yes", "on"].contains(written)
+        // Known even where something else of the work is wrong. What is wrong with it itself, and so found again, is told
+        // once.
+        let follows = section["backup"]?.value(of: "follow").flatMap(flag) ?? false
         let runsAllTheTime = follows || section["mirror"] != nil
         guard let value = section["schedule"] else {
             if let stray = section["timezone"], !section.mayHave("schedule") {

@@ -85,9 +85,12 @@ struct ConfigurationValue {
     /// What stands there, if it is a text; variables are not replaced.
     var writtenText: String? { node.scalar?.string }
 
-    /// What stands behind a key of it, if it is a mapping with that key and a text behind it.
-    func writtenText(of key: String) -> String? {
-        node.mapping?.first { $0.key.scalar?.string == key }?.value.scalar?.string
+    /// What stands behind a key of it, if it is a mapping with that key.
+    func value(of key: String) -> ConfigurationValue? {
+        node.mapping?.first { $0.key.scalar?.string == key }.map { found in
+            let place = found.key.mark.map { TextPlace($0) } ?? self.place
+            return ConfigurationValue(name: key, keyPlace: place, node: found.value)
+        }
     }
 
     /// What kind of value it is, in words.

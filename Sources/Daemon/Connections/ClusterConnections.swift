@@ -14,8 +14,13 @@ public actor ClusterConnections {
     public struct Status: Sendable, Hashable {
         /// The cluster's name in the configuration.
         public let cluster: String
-        /// Whether there is a connection now; nil if none has been needed yet.
+        /// Whether there is a connection now; nil if none has been needed yet, or the last could not be had.
         public let isConnected: Bool?
+        /// Why the last attempt to have one failed; nil if it did not, or if there is one by now.
+        public let failure: String?
+
+        /// Whether a connection has been needed, and there is none.
+        public var isMissing: Bool { isConnected.map { !$0 } ?? (failure != nil) }
     }
 
     /// A connection, and the tasks that keep it and watch it.
@@ -29,6 +34,8 @@ public actor ClusterConnections {
     private var clusters: [String: ClusterSettings]
     private var open: [String: Open] = [:]
     private var rates: [String: SharedRate] = [:]
+    /// Why the last attempt to reach a cluster failed: it outlives a connection that never was.
+    private var failures: [String: String] = [:]
     private var isClosed = false
     private let environment: [String: String]
     private let version: String
@@ -56,7 +63,13 @@ public actor ClusterConnections {
     /// The buckets of a cluster, once there is a connection; it throws what stands in the way of one.
     public func buckets(of cluster: String) async throws -> Buckets {
         while true {
-            let found = try open[cluster] ?? begin(cluster)
+            let found: Open
+            do {
+                found = try open[cluster] ?? begin(cluster)
+            } catch {
+                note(error, of: cluster)
+                throw error
+            }
             do {
                 if found.connection.epoch == 0 {
                     try await found.connection.connect()
@@ -64,6 +77,7 @@ public actor ClusterConnections {
                     let patience = found.target.configuration.connectTimeout
                     try await found.connection.waitUntilConnected(timeout: patience)
                 }
+                failures[cluster] = nil
                 return Buckets(
                     JetStreamContext(
                         found.connection,
@@ -76,6 +90,7 @@ public actor ClusterConnections {
                 let isOurs = open[cluster]?.connection === found.connection
                 // A configuration that was read again gave the cluster another connection meanwhile.
                 if !isOurs, (error as? NATSError)?.code == .closed, !Task.isCancelled { continue }
+                if isOurs { note(error, of: cluster) }
                 // A connection that never was is begun anew by the next run, with files as they are then.
                 if isOurs, found.connection.epoch == 0, !(error is CancellationError) {
                     open[cluster] = nil
@@ -97,13 +112,18 @@ public actor ClusterConnections {
 
     /// How the connections are, by name.
     public func status() -> [Status] {
-        clusters.keys.sorted().map { Status(cluster: $0, isConnected: open[$0]?.connection.isConnected) }
+        clusters.keys.sorted().map { cluster in
+            let isConnected = open[cluster]?.connection.isConnected
+            let failure = isConnected == true ? nil : failures[cluster]
+            return Status(cluster: cluster, isConnected: isConnected, failure: failure)
+        }
     }
 
     /// Takes over what a configuration that was read again says; connections to what it changes or leaves out end.
     public func reload(_ clusters: [String: ClusterSettings]) async {
         let before = self.clusters
         self.clusters = clusters
+        failures = failures.filter { clusters[$0.key]?.connecting == before[$0.key]?.connecting }
         for (name, connection) in open where clusters[name]?.connecting != before[name]?.connecting {
             open[name] = nil
             logger.info("closing a connection: the configuration has changed", metadata: ["cluster": "\(name)"])
@@ -141,12 +161,14 @@ public actor ClusterConnections {
             connection: connection,
             target: target,
             keeping: Task { [weak self, logger] in
+                var reason: (any Error)?
                 do {
                     try await connection.run()
                 } catch {
                     logger.warning("the connection was given up", metadata: ["reason": "\(error)"])
+                    reason = error
                 }
-                await self?.ended(cluster, connection)
+                await self?.ended(cluster, connection, reason)
             },
             watching: Task { [logger] in
                 for await event in events { Self.say(event, logger) }
@@ -156,8 +178,17 @@ public actor ClusterConnections {
         return opened
     }
 
-    private func ended(_ cluster: String, _ connection: Connection) {
-        if open[cluster]?.connection === connection { open[cluster] = nil }
+    private func ended(_ cluster: String, _ connection: Connection, _ reason: (any Error)?) {
+        guard open[cluster]?.connection === connection else { return }
+        if let reason { note(reason, of: cluster) }
+        open[cluster] = nil
+    }
+
+    /// Remembers why a cluster cannot be had.
+    private func note(_ error: any Error, of cluster: String) {
+        // Whoever gave up waiting, or stops, says nothing of the cluster.
+        guard !isClosed, !Task.isCancelled, !(error is CancellationError), clusters[cluster] != nil else { return }
+        failures[cluster] = "\(error)"
     }
 
     private func end(_ open: Open) async {

@@ -23,7 +23,7 @@ public protocol DaemonControl: Sendable {
 
 /// Whether a daemon can do its work.
 public enum Readiness: Sendable, Hashable {
-    /// The state is open, and every cluster was reached at least once.
+    /// Every cluster that was needed so far is connected, and so are the leases if there are any.
     case ready
     /// It cannot yet, or not any more; each reason is a sentence.
     case notReady([String])

@@ -20,7 +20,7 @@ public struct JobView: Sendable, Hashable, Codable {
         case paused
     }
 
-    /// How many runs came to what, since the state database was made.
+    /// How many runs came to what, since the daemon started.
     public struct Totals: Sendable, Hashable, Codable {
         /// Runs that did what they were asked.
         public var succeeded: UInt64

@@ -1,3 +1,4 @@
+import KVModel
 import Schedule
 
 extension JobMachine {

@@ -1,3 +1,4 @@
+import KVModel
 import Schedule
 
 /// Decides which runs of jobs begin and end, and when: events in, actions out.
@@ -304,13 +305,5 @@ public struct JobMachine: Sendable {
         for _ in 2..<max(attempt, 2) where longest < retry.to { longest = longest.addingClamped(longest) }
         longest = min(longest, max(retry.to, 0))
         return longest - Int64.random(in: 0...longest / 2, using: &generator)
-    }
-}
-
-extension Int64 {
-    /// The sum, or the greatest number if it is beyond that.
-    func addingClamped(_ other: Int64) -> Int64 {
-        let (sum, overflow) = addingReportingOverflow(other)
-        return overflow ? (other < 0 ? .min : .max) : sum
     }
 }

@@ -52,8 +52,8 @@ extension Scheduler: DaemonControl {
     /// Whether the daemon can do its work.
     public func readiness() async -> Readiness {
         var reasons: [String] = []
-        for cluster in await connections.status() where cluster.isConnected == false {
-            reasons.append("cluster \(cluster.cluster) is not connected")
+        for cluster in await connections.status() where cluster.isMissing {
+            reasons.append("cluster \(cluster.cluster) is not connected" + (cluster.failure.map { ": \($0)" } ?? ""))
         }
         if configuration.daemon.leases != nil, leases == nil {
             reasons.append("the bucket of leases was not reached yet")

@@ -87,12 +87,7 @@ extension Scheduler {
                         let now = Self.now()
                         return choice.buckets.map { BucketView($0, cluster: cluster, seen: now) }
                     } catch {
-                        // What was known stays, with its time, and with the reason why there is nothing newer.
-                        return known.filter { $0.cluster == cluster }.map { view in
-                            var view = view
-                            view.error = "\(error)"
-                            return view
-                        }
+                        return Self.unreached(names, of: cluster, known, "\(error)")
                     }
                 }
             }
@@ -100,6 +95,22 @@ extension Scheduler {
             for await found in group { views += found }
             return views.sorted { ($0.cluster, $0.name) < ($1.cluster, $1.name) }
         }
+    }
+
+    /// What is shown of buckets that cannot be asked for: of each the reason why there is nothing newer.
+    private static func unreached(
+        _ names: [String],
+        of cluster: String,
+        _ known: [BucketView],
+        _ reason: String
+    ) -> [BucketView] {
+        // What was known stays, with its time.
+        var views = known.filter { $0.cluster == cluster }
+        for name in names where !GlobPattern(text: name).isPattern && !views.contains(where: { $0.name == name }) {
+            views.append(BucketView(cluster: cluster, name: name, seen: nil))
+        }
+        for index in views.indices { views[index].error = reason }
+        return views
     }
 
     private func archiveStatus(_ configuration: DaemonConfiguration) async -> [ArchiveView] {

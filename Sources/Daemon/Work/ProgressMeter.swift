@@ -55,8 +55,8 @@ final class ProgressMeter: Sendable {
     func end(_ name: String) {
         state.withLock { state in
             guard let part = state.parts.removeValue(forKey: name) else { return }
-            state.ended.entries += part.entries
-            state.ended.bytes += part.bytes
+            state.ended.entries = state.ended.entries.addingClamped(part.entries)
+            state.ended.bytes = state.ended.bytes.addingClamped(part.bytes)
             state.ended.interruptions += part.interruptions
         }
     }
@@ -67,10 +67,10 @@ final class ProgressMeter: Sendable {
             var progress = RunProgress(activity: state.activity)
             progress.warning = state.warning
             for part in [state.ended] + state.parts.values {
-                progress.entries += part.entries
-                progress.bytes += part.bytes
+                progress.entries = progress.entries.addingClamped(part.entries)
+                progress.bytes = progress.bytes.addingClamped(part.bytes)
                 progress.interruptions += part.interruptions
-                if let lag = part.lagEntries { progress.lagEntries = (progress.lagEntries ?? 0) + lag }
+                if let lag = part.lagEntries { progress.lagEntries = (progress.lagEntries ?? 0).addingClamped(lag) }
                 if let lag = part.lagTime { progress.lagTime = max(progress.lagTime ?? 0, lag) }
             }
             return progress

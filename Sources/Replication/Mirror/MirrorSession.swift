@@ -260,7 +260,7 @@ struct MirrorSession {
         state.bytes = report.bytes
         state.interruptions = report.interruptions
         state.foreignChanges = report.foreignChanges
-        state.lagEntries = (pending ?? 0) + UInt64(window.count)
+        state.lagEntries = (pending ?? 0).addingClamped(UInt64(window.count))
         state.lagTime = .zero
         if let oldest = window.oldest {
             state.lagTime = .nanoseconds(max(0, Timestamp.wallClock().nanoseconds - oldest.time.nanoseconds))

@@ -151,7 +151,8 @@ public struct Reconciliation: Sendable {
             try Task.checkCancellation()
             try batch.forEachEntry(body)
             entries += UInt64(batch.count)
-            progress(ReconciliationProgress(phase: phase, entries: entries, total: entries + batch.pending))
+            let total = entries.addingClamped(batch.pending)
+            progress(ReconciliationProgress(phase: phase, entries: entries, total: total))
         }
     }
 

@@ -109,7 +109,7 @@ struct SafeReplacement {
                 RestoreProgress(
                     phase: .reading,
                     entries: seen.entries,
-                    total: seen.pending > 0 ? seen.entries + seen.pending : 0,
+                    total: seen.pending > 0 ? seen.entries.addingClamped(seen.pending) : 0,
                     interruptions: seen.interruptions
                 )
             )

@@ -88,7 +88,7 @@ enum OpenAPISchemas {
         "time": { "type": "string", "format": "date-time" },
         "lag_entries": { "type": "integer", "format": "int64" }, "lag_seconds": { "type": "number" },
         "entries_per_second": { "type": "number" }, "bytes_per_second": { "type": "number" } } },
-        "Totals": { "type": "object", "description": "All runs since the state database was made.",
+        "Totals": { "type": "object", "description": "All runs since the daemon started.",
         "required": ["succeeded", "failed", "stopped", "different", "entries", "bytes"],
         "properties": {
         "succeeded": { "type": "integer" }, "failed": { "type": "integer" }, "stopped": { "type": "integer" },

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 import Foundation
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 import NIOSSL
 
 /// Asks the daemon of a configuration over its HTTP face, as a program on the same machine does.
@@ -21,7 +22,7 @@ package struct DaemonClient: Sendable {
         isolation: isolated (any Actor)? = #isolation,
         _ body: (DaemonClient) async throws -> Result
     ) async throws -> Result {
-        let client = DaemonClient(settings)
+        let client = try DaemonClient(settings)
         let result: Swift.Result<Result, any Error>
         do {
             result = .success(try await body(client))
@@ -32,24 +33,30 @@ package struct DaemonClient: Sendable {
         return try result.get()
     }
 
-    private init(_ settings: HTTPSettings) {
-        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
-        configuration.timeout.connect = .seconds(3)
-        configuration.proxy = nil
-        if let certificate = settings.certificate {
-            // It is the very certificate that the daemon of this file shows; its name may be another than the address.
-            var tls = TLSConfiguration.makeClientConfiguration()
-            tls.additionalTrustRoots = [.file(certificate)]
-            tls.certificateVerification = .noHostnameVerification
-            configuration.tlsConfiguration = tls
-        }
-        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    private init(_ settings: HTTPSettings) throws(DaemonError) {
         token = settings.token
         let bare = AccessRule.bare(settings.host)
         // What listens everywhere is asked here.
         let host = ["0.0.0.0", "::", ""].contains(bare) ? "127.0.0.1" : bare
         let scheme = settings.certificate == nil ? "http" : "https"
-        base = "\(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(settings.port)"
+        let base = "\(scheme)://\(host.contains(":") ? "[\(host)]" : host):\(settings.port)"
+        var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
+        configuration.timeout.connect = .seconds(3)
+        configuration.proxy = nil
+        if let certificate = settings.certificate {
+            // No request, and so no token, is sent before the pin is checked. It alone decides: what the machine trusts
+            // otherwise says nothing of the daemon. The check is made of connections with HTTP/1 only.
+            let pin = try CertificatePin(file: certificate)
+            var tls = TLSConfiguration.makeClientConfiguration()
+            tls.certificateVerification = .none
+            configuration.tlsConfiguration = tls
+            configuration.httpVersion = .http1Only
+            configuration.http1_1ConnectionDebugInitializer = { pin.check($0, of: base) }
+        }
+        self.base = base
+        // Not the platform's own network, whose TLS does not show the pin what the other end shows.
+        let group = MultiThreadedEventLoopGroup.singleton
+        client = HTTPClient(eventLoopGroupProvider: .shared(group), configuration: configuration)
     }
 
     /// Where the daemon is asked.
@@ -109,6 +116,8 @@ package struct DaemonClient: Sendable {
             response = try await client.execute(request, timeout: Self.patience)
             body = try await response.body.collect(upTo: Self.largestAnswer)
         } catch let error as CancellationError {
+            throw error
+        } catch let error as DaemonError {
             throw error
         } catch {
             throw DaemonError(

@@ -120,7 +120,7 @@ struct JobSection {
         let lag = Chart(
             name: "Lag",
             newest: Self.entries(samples.last?.lagEntries),
-            text: { PageText.count(Int64($0)) },
+            text: PageText.count(whole:),
             points: samples.map { .init(time: $0.time, value: $0.lagEntries.map { Double($0) }) }
         )
         let throughput = Chart(

@@ -13,6 +13,11 @@ enum PageText {
         return String(digits)
     }
 
+    /// A whole number that was drawn, and may be beyond every integer.
+    static func count(whole number: Double) -> String {
+        count(Int64(exactly: number.rounded()) ?? .max)
+    }
+
     /// A size in binary units.
     static func bytes(_ number: UInt64) -> String {
         SizeText.text(bytes: Int64(clamping: number))

@@ -26,8 +26,9 @@ struct FaceRoutes: Sendable {
     func router() -> Router<FaceContext> {
         let router = Router(context: FaceContext.self, options: .autoGenerateHeadEndpoints)
         router.add(middleware: AnswerMiddleware(logger: logger))
-        router.add(middleware: AccessMiddleware(rule: rule, cookie: cookie))
+        // First the bounds, for strangers as well: what a refusal left unread of a body would be waited for without any.
         router.add(middleware: BodyMiddleware(limits: limits))
+        router.add(middleware: AccessMiddleware(rule: rule, cookie: cookie))
         addPages(to: router)
         addAPI(to: router)
         serve("/metrics", [.get: metrics], by: router)
