@@ -19,7 +19,7 @@ struct HugeNumberTests {
         #expect(meter.present.lagEntries == nil)
     }
 
-    @Test("A lag of any size is drawn", arguments: [UInt64.max, 1 << 63, (1 << 63) - 1, 0])
+    @Test("A lag of any size is drawn", arguments: [UInt64.max, 1 << 63, (1 << 63) - 1, 0] as [UInt64])
     func page(lag: UInt64) {
         var view = StandInDaemon.example()
         view.jobs[1].progress?.lagEntries = lag

@@ -183,7 +183,8 @@ struct NotifierTests {
             #expect(logs.warnings.count { $0.contains("given up") && $0.contains("no connection") } == 3)
             server.answer(.silence(.seconds(5)), .status(200))
             await notifier.tell(record(.failed), settings(server.url("/slow"), [.failure]), after: nil)
-            try await eventually("a second try") { server.received.map(\.path) == ["/a", "/slow", "/slow"] }
+            // On a busy machine the second may be too late as well.
+            try await eventually("a second try") { server.received.count { $0.path == "/slow" } > 1 }
             #expect(logs.lines.contains { $0.contains("no answer in time") })
             let impatient = self.notifier(logs, attempts: 1000)
             await impatient.tell(record(.failed), settings(dead, [.failure]), after: nil)

@@ -185,44 +185,41 @@ struct SchedulerTests {
 
     @Test("A cluster that was never reached keeps the daemon from being ready, and its buckets say why")
     func neverReached() async throws {
-        var server = ServerProcess.Options()
-        let port = try FreePort.next()
-        server.port = port
-        let rig = try ConfigurationRig()
-        let configuration = try rig.load(
-            """
-            clusters:
-              c: { servers: ["nats://127.0.0.1:\(port)"] }
-            archives:
-              main: { path: main.cistern }
-            jobs:
-              nightly: { backup: { from: c, buckets: [orders, "app-*"], to: main } }
-            daemon: { state: state.db }
-            """
-        ).checked()
-        // Between two looks at the cluster nobody tries to reach it: what is remembered counts.
-        let options = Scheduler.Options(version: "1", environment: rig.environment)
-        var logger = Logger(label: "scheduler")
-        logger.logLevel = .critical
-        let scheduler = try Scheduler(configuration, options: options, logger: logger)
-        let running = Task { try await scheduler.run() }
-        defer { running.cancel() }
-        try await eventually("the bucket to be shown, with what is wrong") {
-            try await scheduler.view().buckets.first?.error != nil
+        // The server of the rig is another one.
+        try await SchedulerRig.with { rig in
+            var options = ServerProcess.Options()
+            let port = try FreePort.next()
+            options.port = port
+            let later = options
+            let configuration = try rig.files.load(
+                """
+                clusters:
+                  c: { servers: ["nats://127.0.0.1:\(port)"] }
+                archives:
+                  main: { path: main.cistern }
+                jobs:
+                  nightly: { backup: { from: c, buckets: [orders, "app-*"], to: main } }
+                daemon: { state: state.db }
+                """
+            ).checked()
+            // Between two looks at the cluster nobody tries to reach it: what is remembered counts.
+            try await rig.serving(configuration) { scheduler in
+                try await eventually("the bucket to be shown, with what is wrong") {
+                    try await scheduler.view().buckets.first?.error != nil
+                }
+                let buckets = try await scheduler.view().buckets
+                #expect(buckets.map(\.name) == ["orders"] && buckets.map(\.seen) == [nil])
+                let readiness = await scheduler.readiness()
+                if case .notReady(let reasons) = readiness {
+                    #expect(reasons.count == 1 && reasons[0].hasPrefix("cluster c is not connected: "), "\(reasons)")
+                } else {
+                    Issue.record("it is ready")
+                }
+                let started = try await ServerProcess.start(options: later)
+                defer { started.close() }
+                try await scheduler.runNow("nightly")
+                try await eventually("the daemon to be ready") { await scheduler.readiness() == .ready }
+            }
         }
-        let buckets = try await scheduler.view().buckets
-        #expect(buckets.map(\.name) == ["orders"] && buckets.map(\.seen) == [nil])
-        let readiness = await scheduler.readiness()
-        if case .notReady(let reasons) = readiness {
-            #expect(reasons.count == 1 && reasons[0].hasPrefix("cluster c is not connected: "), "\(reasons)")
-        } else {
-            Issue.record("it is ready")
-        }
-        let started = try await ServerProcess.start(options: server)
-        defer { started.close() }
-        try await scheduler.runNow("nightly")
-        try await eventually("the daemon to be ready") { await scheduler.readiness() == .ready }
-        running.cancel()
-        try await running.value
     }
 }

@@ -105,7 +105,14 @@ public final class LeaseKeeper: Sendable {
     /// The jobs that this daemon would run; leases of others are given up.
     public var candidates: Set<String> {
         get { state.withLock { $0.table.candidates } }
-        set { state.withLock { $0.table.candidates = newValue } }
+        set {
+            state.withLock { state in
+                guard state.table.candidates != newValue else { return }
+                state.table.candidates = newValue
+                // As one that has just come: the others must know first what it would run.
+                (state.announced, state.firstAnnounced) = (nil, nil)
+            }
+        }
     }
 
     /// This daemon's lease of a job; nil if it has none.
