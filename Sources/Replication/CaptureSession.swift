@@ -264,26 +264,13 @@ struct CaptureSession {
         }
         if last > lastRevision {
             // Either more is to come, or what came after was removed again: then nothing is left behind our last.
-            guard try await isLast(lastRevision) else { return .notYet }
+            guard try await bucket.holdsNothing(of: incarnation.filter, after: lastRevision) else { return .notYet }
             lastRevision = last
         }
         state = info.state
         consistent = (last, info.serverTime ?? .wallClock())
         if options.recordsConfiguration { configuration = try info.configurationText }
         return .consistent
-    }
-
-    /// Whether the bucket holds nothing of what is captured behind a revision.
-    func isLast(_ revision: Revision) async throws -> Bool {
-        for pattern in incarnation.filter.isEmpty ? [.all] : incarnation.filter {
-            let next = try await bucket.context.message(
-                bucket.name.streamName,
-                from: revision + 1,
-                subject: bucket.subjectPrefix + pattern.description
-            )
-            guard next == nil else { return false }
-        }
-        return true
     }
 
     mutating func commit() async throws {
