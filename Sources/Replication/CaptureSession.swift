@@ -135,13 +135,16 @@ struct CaptureSession {
         while true {
             if isCaughtUp {
                 nextProbe = clock.now.advanced(by: .milliseconds(100))
-                switch try await probe() {
-                case .consistent:
-                    (probingSince, probes) = (nil, 0)
+                let found = try await probe()
+                if found == .consistent {
+                    let isAgreed = removals.difference == nil
                     if try await account() { return .complete }
-                    continue
-                case .unreachable: (probingSince, probes) = (nil, 0)
-                case .notYet:
+                    // What was found to differ just now takes another consistent revision.
+                    if isAgreed, removals.difference != nil { (probingSince, probes) = (nil, 0) }
+                }
+                if found == .unreachable {
+                    (probingSince, probes) = (nil, 0)
+                } else {
                     let now = clock.now
                     let since = probingSince ?? now
                     probingSince = since
@@ -151,6 +154,8 @@ struct CaptureSession {
                         return .noConsistentRevision
                     }
                 }
+                // What does not agree yet may do so at the same revision.
+                if found == .consistent { continue }
             }
             if let batch = try await watch.next(timeout: .milliseconds(250)) {
                 try await take(batch)
