@@ -68,6 +68,12 @@ extension Bucket {
     ) async throws {
         var options = options
         if options.start == .lastPerSubject, !showsNewestOnly { options.start = .all }
+        var patience = patience
+        if let rate = options.bytesPerSecond {
+            // For so long the server may hold back a large message.
+            let largest = Double(min(context.maximumPayload, 64 << 20)) / Double(max(1, rate))
+            patience += .seconds(min(largest, 3600))
+        }
         let watch = try await watch(options)
         do {
             var end = BucketEnd(self, options, last: last, extensions: extensions)
