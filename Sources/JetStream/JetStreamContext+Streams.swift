@@ -49,20 +49,18 @@ extension JetStreamContext {
         _ = try await request("STREAM.MSG.DELETE.\(name)", ["seq": .unsigned(sequence), "no_erase": true])
     }
 
-    /// Removes messages from a stream: all, or those of a subject, or those before a sequence, or all but the newest.
+    /// Removes messages from a stream: all, or those of a subject, or those before a sequence.
     ///
     /// Answers how many it removed.
     @discardableResult
     public func purgeStream(
         _ name: String,
         subject: String? = nil,
-        before sequence: UInt64? = nil,
-        keep: UInt64? = nil
+        before sequence: UInt64? = nil
     ) async throws -> UInt64 {
         var body: JSONValue = [:]
         if let subject { body["filter"] = .string(subject) }
         if let sequence { body["seq"] = .unsigned(sequence) }
-        if let keep { body["keep"] = .unsigned(keep) }
         let reply = try await request("STREAM.PURGE.\(name)", body)
         return reply["purged"]?.unsigned ?? 0
     }

@@ -80,6 +80,10 @@ public actor OrderedConsumer {
     private var wantsRestart = false
     /// Whether the consumer was given up, to be made anew without anything having gone wrong.
     private var isToReopen = false
+    /// When the server was last heard of, by a message, a heartbeat or a reply.
+    private var lastHeard = ContinuousClock.now
+    /// How often in a row it was silent for too long.
+    private var silences = 0
 
     /// Starts reading a stream.
     public init(_ context: JetStreamContext, stream name: String, options: Options = Options()) async throws {
@@ -117,14 +121,12 @@ public actor OrderedConsumer {
     public func next(timeout: Duration = .seconds(3600)) async throws -> DeliveredBatch? {
         let clock = ContinuousClock()
         let deadline = clock.now.advanced(by: timeout)
-        var silentSince = clock.now
         try await payFlowControl()
         while true {
             if wantsRestart || isToReopen || context.connection.epoch != epoch {
                 restarts += wantsRestart || context.connection.epoch != epoch ? 1 : 0
                 (wantsRestart, isToReopen) = (false, false)
                 try await restart()
-                silentSince = clock.now
             }
             guard let subscription else { throw CancellationError() }
             let now = clock.now
@@ -133,13 +135,16 @@ public actor OrderedConsumer {
             do {
                 batch = try await subscription.next(timeout: min(.seconds(1), now.duration(to: deadline)))
             } catch let error as NATSError where error.code == .timeout {
-                if silentSince.duration(to: clock.now) > options.heartbeat * 3 { wantsRestart = true }
+                if isSilent {
+                    silences += 1
+                    wantsRestart = true
+                }
                 continue
             }
             guard let batch else {
                 throw NATSError(.closed, subject: stream.name, cause: "the connection was closed")
             }
-            silentSince = clock.now
+            (lastHeard, silences) = (clock.now, 0)
             let before = machine
             let outcome = machine.receive(batch)
             let jumps = leavesOut ? Self.jumps(in: batch, outcome.deliveries, after: before.lastStreamSequence) : []
@@ -154,6 +159,15 @@ public actor OrderedConsumer {
             }
             try await payFlowControl()
         }
+    }
+
+    /// Whether nothing was heard of the server for too long, whoever waited for it meanwhile.
+    ///
+    /// To be asked when nothing that has arrived is left: a reader that took its time finds heartbeats. A server that
+    /// searches much for little sends none either, so that after each time in vain the limit grows.
+    private var isSilent: Bool {
+        let heartbeats: Int = 3 << min(silences, 5)
+        return lastHeard.duration(to: .now) > options.heartbeat * heartbeats
     }
 
     /// Servers before 2.10 let a consumer that is behind jump to a roll-up of a subject (a purge), over whatever is
@@ -270,6 +284,7 @@ public actor OrderedConsumer {
                 )
             }
             machine.restarted()
+            lastHeard = .now
             subscription = fresh
             return reply["num_pending"]?.unsigned ?? 0
         } catch {

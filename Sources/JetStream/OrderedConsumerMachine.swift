@@ -31,10 +31,6 @@ struct OrderedConsumerMachine: Sendable, Equatable {
         case gap(expected: UInt64, seen: UInt64)
         /// The server ended the consumer.
         case ended(status: Int)
-        /// Neither messages nor heartbeats for too long.
-        case silence
-        /// The connection was lost meanwhile.
-        case reconnected
     }
 
     /// The stream sequence of the last message that was handed on; 0 before the first.

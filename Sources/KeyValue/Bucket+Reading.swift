@@ -2,20 +2,82 @@ import JetStream
 public import KVModel
 
 extension Bucket {
+    /// Whether the server shows `.lastPerSubject` as it says: each key's newest entry, in the order of revisions.
+    ///
+    /// Servers before 2.10 send them in any order, so that no revision tells the end: there `read` shows every entry,
+    /// the newest of a key after its older ones.
+    public var showsNewestOnly: Bool { context.serverIsAtLeast(2, 10) }
+
     /// Shows every entry that the bucket holds up to a revision, in order and in batches, without waiting for more.
     ///
     /// What a consumer has pending is an estimate: in a cluster it may sit where entries are still to come, and what was
     /// not read because of it would pass for missing. Reading ends where the server holds nothing more; if it holds what
-    /// it does not send, `KeyValueError.stalled` is thrown after `patience`.
+    /// it does not send, `KeyValueError.stalled` is thrown after `patience`. See also `showsNewestOnly`.
     public func read(
         _ options: WatchOptions,
         through last: Revision,
         patience: Duration = .seconds(30),
         _ body: (WatchBatch) async throws -> Void
     ) async throws {
+        try await read(options, through: last, extensions: 0, patience, body)
+    }
+
+    /// Shows every entry that the bucket holds, in order, without waiting for more.
+    ///
+    /// An entry that is superseded before it is sent is not shown, its successor is: what is written meanwhile is read
+    /// as well, as long as that comes to an end soon. So a key may come more than once.
+    public func readAll(_ options: WatchOptions = WatchOptions(), _ body: (EntryView) throws -> Void) async throws {
+        let now = try await context.streamInfo(name.streamName)
+        guard now.state.messages > 0 else { return }
+        var options = options
+        options.created = options.created ?? now.created
+        try await read(options, through: now.state.lastSequence, extensions: Self.extensions, .seconds(30)) { batch in
+            try batch.forEachEntry(body)
+        }
+    }
+
+    /// Whether the bucket holds nothing of these patterns behind a revision, up to another one; without patterns,
+    /// nothing at all.
+    public func holdsNothing(
+        of patterns: [KeyPattern],
+        after revision: Revision,
+        through last: Revision = .max
+    ) async throws -> Bool {
+        guard revision < last else { return true }
+        let patterns = KeyPattern.canonical(patterns)
+        for pattern in patterns.isEmpty ? [.all] : patterns {
+            let next = try await context.message(
+                name.streamName,
+                from: revision + 1,
+                subject: subjectPrefix + pattern.description
+            )
+            if let next, next.sequence <= last { return false }
+        }
+        return true
+    }
+
+    /// How often `readAll` asks what has come while it read.
+    private static let extensions = 5
+
+    private func read(
+        _ options: WatchOptions,
+        through last: Revision,
+        extensions: Int,
+        _ patience: Duration,
+        _ body: (WatchBatch) async throws -> Void
+    ) async throws {
+        var options = options
+        if options.start == .lastPerSubject, !showsNewestOnly { options.start = .all }
+        var patience = patience
+        if let rate = options.bytesPerSecond {
+            // For so long the server may hold back a large message.
+            let largest = Double(min(context.maximumPayload, 64 << 20)) / Double(max(1, rate))
+            patience += .seconds(min(largest, 3600))
+        }
         let watch = try await watch(options)
         do {
-            try await read(watch, options.patterns, through: last, patience, body)
+            var end = BucketEnd(self, options, last: last, extensions: extensions)
+            try await read(watch, &end, patience, body)
         } catch {
             await watch.stop()
             throw error
@@ -25,49 +87,107 @@ extension Bucket {
 
     private func read(
         _ watch: Watch,
-        _ patterns: [KeyPattern],
-        through last: Revision,
+        _ end: inout BucketEnd,
         _ patience: Duration,
         _ body: (WatchBatch) async throws -> Void
     ) async throws {
-        var revision: Revision = 0
         var isCaughtUp = await watch.initiallyPending == 0
-        var deadline = ContinuousClock.now + patience
-        while revision < last {
-            do {
-                // What has arrived is read first: the answer comes behind it, and not at all while the reader is full.
-                if isCaughtUp, await !watch.hasQueued, try await isEnd(patterns, after: revision, through: last) {
-                    return
+        var waited = Duration.zero
+        while !end.isReached {
+            // What has arrived is read first: the answer comes behind it, and not at all while the reader is full.
+            if isCaughtUp || end.isDue, await !watch.hasQueued {
+                switch try await end.look() {
+                case .reached: return
+                case .notYet: break
+                case .unanswered: waited = .zero
                 }
-            } catch  where error.isTransient && ContinuousClock.now < deadline {
-                // A server that was just given much answers late; a cluster may be without a leader.
             }
             // What was there a moment ago may expire before it is sent: then the end is nearer than it was.
             guard let batch = try await watch.next(timeout: .seconds(1)) else {
-                guard ContinuousClock.now < deadline else {
-                    throw KeyValueError(code: .stalled, bucket: name, text: "\(revision)")
+                // Only this waiting counts: to bring a consumer back may take long.
+                waited += .seconds(1)
+                guard waited <= patience else {
+                    throw KeyValueError(code: .stalled, bucket: name, text: "\(end.revision)")
                 }
                 isCaughtUp = true
                 continue
             }
             try await body(batch)
-            revision = max(revision, batch.lastRevision)
+            end.pass(batch.lastRevision)
             isCaughtUp = batch.isCaughtUp
-            deadline = .now + patience
+            waited = .zero
+        }
+    }
+}
+
+/// How far a bucket was read, and where that ends.
+private struct BucketEnd {
+    /// What a look at the server found.
+    enum Look {
+        /// There is no more to read.
+        case reached
+        /// There is more.
+        case notYet
+        /// The server is away: then it sends nothing either.
+        case unanswered
+    }
+
+    /// The last revision that was read.
+    private(set) var revision: Revision = 0
+    private let bucket: Bucket
+    private let options: WatchOptions
+    private var last: Revision
+    private var extensions: Int
+    private var unansweredSince: ContinuousClock.Instant?
+
+    init(_ bucket: Bucket, _ options: WatchOptions, last: Revision, extensions: Int) {
+        self.bucket = bucket
+        self.options = options
+        self.last = last
+        self.extensions = extensions
+    }
+
+    /// Whether all was read, and nothing is to be asked.
+    var isReached: Bool { revision >= last && extensions == 0 }
+
+    /// Whether all was read that the end was known to be before.
+    var isDue: Bool { revision >= last }
+
+    /// Everything up to a revision was read.
+    mutating func pass(_ read: Revision) {
+        // Where the queue is never empty there is nothing to ask, but an end all the same.
+        if isDue { extensions = max(0, extensions - 1) }
+        revision = max(revision, read)
+    }
+
+    /// Asks the server whether there is more.
+    mutating func look() async throws -> Look {
+        do {
+            let isEnd = try await find()
+            unansweredSince = nil
+            return isEnd ? .reached : .notYet
+        } catch  where error.isTransient {
+            // A server that was just given much answers late; a cluster may be without a leader.
+            let since: ContinuousClock.Instant = unansweredSince ?? .now
+            if let patience = options.patience, since.duration(to: .now) > patience { throw error }
+            unansweredSince = since
+            return .unanswered
         }
     }
 
-    /// Whether the bucket holds nothing of these patterns after a revision, up to another one.
-    private func isEnd(_ patterns: [KeyPattern], after revision: Revision, through last: Revision) async throws -> Bool
-    {
-        for pattern in patterns {
-            let next = try await context.message(
-                name.streamName,
-                from: revision + 1,
-                subject: subjectPrefix + pattern.description
-            )
-            if let next, next.sequence <= last { return false }
+    private mutating func find() async throws -> Bool {
+        while true {
+            if revision < last {
+                guard try await bucket.holdsNothing(of: options.patterns, after: revision, through: last) else {
+                    return false
+                }
+                revision = last
+            }
+            guard extensions > 0 else { return true }
+            let newest = try await bucket.context.streamInfo(bucket.name.streamName).state.lastSequence
+            extensions -= 1
+            guard newest > revision else { return true }
+            last = newest
         }
-        return true
     }
 }

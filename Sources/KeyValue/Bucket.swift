@@ -106,9 +106,8 @@ public struct Bucket: Sendable {
     public func history(_ key: Key) async throws -> [Entry] {
         var options = WatchOptions()
         options.patterns = [try KeyPattern(key.description)]
-        let watch = try await watch(options)
         var entries: [Entry] = []
-        try await watch.readToEnd { entries.append(Entry($0)) }
+        try await readAll(options) { entries.append(Entry($0)) }
         return entries
     }
 

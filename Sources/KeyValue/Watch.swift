@@ -132,37 +132,6 @@ public struct Watch: Sendable {
         return WatchBatch(delivered: delivered, prefixLength: prefix.count, prefix: prefix, filter: filter)
     }
 
-    /// Shows every entry up to the point where the server has nothing more, then stops.
-    ///
-    /// What is pending is an estimate, and may stay above none: what was written after the watch began ends it too, and
-    /// so does a server that is there and sends nothing.
-    public func readToEnd(_ body: (EntryView) throws -> Void) async throws {
-        guard await initiallyPending > 0 else { return await stop() }
-        do {
-            let last = try await lastRevision()
-            var silence = 0
-            while silence < 3 {
-                guard let batch = try await next(timeout: .seconds(1)) else {
-                    let before = await restarts
-                    _ = try await lastRevision()
-                    silence = await restarts == before ? silence + 1 : 0
-                    continue
-                }
-                silence = 0
-                try batch.forEachEntry(body)
-                if batch.isCaughtUp || batch.lastRevision > last { break }
-            }
-        } catch {
-            await stop()
-            throw error
-        }
-        await stop()
-    }
-
-    private func lastRevision() async throws -> Revision {
-        try await bucket.context.streamInfo(bucket.name.streamName).state.lastSequence
-    }
-
     /// Stops watching.
     public func stop() async {
         await consumer.stop()

@@ -83,7 +83,7 @@ extension CaptureSession {
             )
             messages += times * Int(clamping: count)
         }
-        guard try await isLast(revision) else { return nil }
+        guard try await bucket.holdsNothing(of: incarnation.filter, after: revision) else { return nil }
         return RemovalSearch.SourceCount(messages: UInt64(clamping: messages), bytes: nil)
     }
 

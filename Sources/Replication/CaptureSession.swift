@@ -135,13 +135,16 @@ struct CaptureSession {
         while true {
             if isCaughtUp {
                 nextProbe = clock.now.advanced(by: .milliseconds(100))
-                switch try await probe() {
-                case .consistent:
-                    (probingSince, probes) = (nil, 0)
+                let found = try await probe()
+                if found == .consistent {
+                    let isAgreed = removals.difference == nil
                     if try await account() { return .complete }
-                    continue
-                case .unreachable: (probingSince, probes) = (nil, 0)
-                case .notYet:
+                    // What was found to differ just now takes another consistent revision.
+                    if isAgreed, removals.difference != nil { (probingSince, probes) = (nil, 0) }
+                }
+                if found == .unreachable {
+                    (probingSince, probes) = (nil, 0)
+                } else {
                     let now = clock.now
                     let since = probingSince ?? now
                     probingSince = since
@@ -151,6 +154,8 @@ struct CaptureSession {
                         return .noConsistentRevision
                     }
                 }
+                // What does not agree yet may do so at the same revision.
+                if found == .consistent { continue }
             }
             if let batch = try await watch.next(timeout: .milliseconds(250)) {
                 try await take(batch)
@@ -266,26 +271,13 @@ struct CaptureSession {
         }
         if last > lastRevision {
             // Either more is to come, or what came after was removed again: then nothing is left behind our last.
-            guard try await isLast(lastRevision) else { return .notYet }
+            guard try await bucket.holdsNothing(of: incarnation.filter, after: lastRevision) else { return .notYet }
             lastRevision = last
         }
         state = info.state
         consistent = (last, info.serverTime ?? .wallClock())
         if options.recordsConfiguration { configuration = try info.configurationText }
         return .consistent
-    }
-
-    /// Whether the bucket holds nothing of what is captured behind a revision.
-    func isLast(_ revision: Revision) async throws -> Bool {
-        for pattern in incarnation.filter.isEmpty ? [.all] : incarnation.filter {
-            let next = try await bucket.context.message(
-                bucket.name.streamName,
-                from: revision + 1,
-                subject: bucket.subjectPrefix + pattern.description
-            )
-            guard next == nil else { return false }
-        }
-        return true
     }
 
     mutating func commit() async throws {

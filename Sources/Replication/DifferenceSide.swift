@@ -34,7 +34,7 @@ public enum DifferenceSide: Sendable {
             options.start = .lastPerSubject
             if !filter.isEmpty { options.patterns = filter }
             // A key that changes while it is read comes again.
-            try await bucket.watch(options).readToEnd { if isWithin($0) { table.add($0) } }
+            try await bucket.readAll(options) { if isWithin($0) { table.add($0) } }
             return table
         }
     }

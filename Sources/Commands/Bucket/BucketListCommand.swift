@@ -81,29 +81,49 @@ struct BucketListCommand: CisternCommand {
         if !patterns.isEmpty { options.patterns = patterns }
         var table = Table([.text("Key"), .number("Revision"), .text("Created")])
         var count = 0
-        try await bucket.watch(options).readToEnd { entry in
-            guard entry.operation == .put else { return }
+        func show(_ key: KeyDocument) throws {
             count += 1
-            let key = Key(bytes: Array(entry.key))
             if console.isJSON {
-                try console.document(
-                    KeyDocument(
-                        key: key,
-                        bucket: bucket.name,
-                        revision: entry.revision,
-                        time: entry.time,
-                        operation: entry.operation,
-                        size: Self.size(entry)
-                    )
-                )
+                try console.document(key)
             } else if verbose {
-                table.add([key.description, String(entry.revision), entry.time.description])
+                table.add([key.key, String(key.revision), key.time])
             } else {
-                try console.data([key.description.escapedForTerminal])
+                try console.data([key.key.escapedForTerminal])
             }
         }
+        var shown: Set<Key> = []
+        // Where older entries of a key come as well, its newest is known only at the end.
+        let showsNewestOnly = bucket.showsNewestOnly
+        var newest: [Key: KeyDocument] = [:]
+        try await bucket.readAll(options) { entry in
+            let key = Key(bytes: Array(entry.key))
+            let document = entry.operation == .put ? Self.document(key, entry, bucket) : nil
+            guard showsNewestOnly else {
+                newest[key] = document
+                return
+            }
+            // A key that changes while it is read comes again.
+            guard let document, !shown.contains(key) else { return }
+            if shown.count < Self.remembered { shown.insert(key) }
+            try show(document)
+        }
+        for document in newest.values.sorted(by: { $0.revision < $1.revision }) { try show(document) }
         if verbose, !console.isJSON, count > 0 { try console.data(table) }
         if count == 0, !console.isJSON { console.note("no keys found in bucket \(bucket.name)") }
+    }
+
+    /// So many keys are remembered, lest one that changes while they are listed is listed twice.
+    private static let remembered = 100_000
+
+    private static func document(_ key: Key, _ entry: EntryView, _ bucket: Bucket) -> KeyDocument {
+        KeyDocument(
+            key: key,
+            bucket: bucket.name,
+            revision: entry.revision,
+            time: entry.time,
+            operation: entry.operation,
+            size: size(entry)
+        )
     }
 
     /// The value's size, which the server says in a header where it leaves values out.

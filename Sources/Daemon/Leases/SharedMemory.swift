@@ -60,14 +60,14 @@ public final class SharedMemory: Sendable {
         try await inBucket { bucket in
             var options = WatchOptions()
             options.start = .lastPerSubject
-            let watch = try await bucket.watch(options)
-            var entries: [Entry] = []
-            try await watch.readToEnd { entries.append(Entry($0)) }
-            var result: [String: JobMemory] = [:]
-            for entry in entries where entry.operation == .put {
-                guard let job = LeaseKey.jobName(entry.key) else { continue }
-                result[job] = try self.decode(entry, job)
+            var newest: [String: Entry] = [:]
+            try await bucket.readAll(options) { entry in
+                let entry = Entry(entry)
+                // A job that changes while it is read comes again, or is forgotten.
+                if let job = LeaseKey.jobName(entry.key) { newest[job] = entry.operation == .put ? entry : nil }
             }
+            var result: [String: JobMemory] = [:]
+            for (job, entry) in newest { result[job] = try self.decode(entry, job) }
             return result
         }
     }

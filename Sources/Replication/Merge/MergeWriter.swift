@@ -153,10 +153,10 @@ struct MergeWriter {
         if options.mapping.isIdentity, !options.filter.isEmpty { watch.patterns = options.filter }
         var found: [Key: MergeEntry] = [:]
         let (wanted, identity) = (open, live)
-        try await bucket.watch(watch).readToEnd { entry in
+        try await bucket.readAll(watch) { entry in
             let key = Key(bytes: Array(entry.key))
-            // A key that changes while it is read comes again, on old servers in any order.
-            guard wanted[key] != nil, found[key]?.revision ?? 0 < entry.revision else { return }
+            // A key that changes while it is read comes again, and on old servers its older entries come first.
+            guard wanted[key] != nil else { return }
             found[key] = MergeEntry(entry, in: identity)
         }
         seen = found

@@ -37,7 +37,7 @@ extension MirrorSession {
             batch.forEachEntry { entry in
                 guard space.contains(where: { $0.matches(entry.key) }) else { return }
                 let digest = KeyDigest(entry.key)
-                // On old servers the newest entries come in any order.
+                // A key that changes while it is read comes again; what was noted of it since is newer still.
                 guard window.heads[digest]?.sequence ?? 0 < entry.revision else { return }
                 var head = KnownHead(sequence: entry.revision, revision: 0)
                 switch MirrorSighting(headers: entry.headers, identity) {

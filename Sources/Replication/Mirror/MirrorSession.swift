@@ -240,16 +240,16 @@ struct MirrorSession {
     ///
     /// What is pending is an estimate: the source itself must say, after all was read, that there is no more.
     private func isEnd() async throws -> Bool {
-        let stream = source.name.streamName
-        let read = window.lastRevision
-        guard try await source.context.streamInfo(stream).state.lastSequence > read else { return true }
-        for pattern in options.filter.isEmpty ? [.all] : options.filter {
-            let subject = source.subjectPrefix + pattern.description
-            guard try await source.context.message(stream, from: read + 1, subject: subject) == nil else {
-                return false
-            }
-        }
-        return true
+        try await Self.isEnd(of: source, after: window.lastRevision, options.filter)
+    }
+
+    /// Whether a source that is still the same holds nothing of these keys behind the last revision that was read.
+    static func isEnd(of source: Bucket, after read: Revision, _ filter: [KeyPattern]) async throws -> Bool {
+        let info = try await source.context.streamInfo(source.name.streamName)
+        // What became of another one, or of one that lost entries, is said by who watches over the source.
+        guard info.created == source.info.created, info.state.lastSequence >= read else { return false }
+        guard info.state.lastSequence > read else { return true }
+        return try await source.holdsNothing(of: filter, after: read)
     }
 
     private mutating func tell() {

@@ -17,7 +17,7 @@ struct MirrorSweep {
     private let space: [KeyPattern]
 
     /// So many keys are dealt with before the target is read again.
-    private static let portion = 20_000
+    var portion = 20_000
 
     init(_ target: Bucket, identity: ReplayIdentity, options: MirrorOptions) {
         self.target = target
@@ -29,7 +29,8 @@ struct MirrorSweep {
     /// Removes.
     mutating func run() async throws {
         if options.deletes {
-            while try await purgeAbsent() {}
+            var start = OrderedConsumer.Start.lastPerSubject
+            while let next = try await purgeAbsent(from: start) { start = .sequence(next) }
         }
         guard target.configuration.history != 1 else { return }
         while try await dropBeneath() {}
@@ -42,24 +43,30 @@ struct MirrorSweep {
         var isMarker: Bool
     }
 
-    /// Purges keys that the source does not have; answers whether there may be more.
-    private mutating func purgeAbsent() async throws -> Bool {
+    /// Purges keys that the source does not have; answers where to go on, nil at the end.
+    ///
+    /// Older entries of a key may come before its newest: what seems to be left over takes up room until that is seen.
+    /// All that is left over before the first entry that found no room is dealt with, so that each portion gets further.
+    private mutating func purgeAbsent(from start: OrderedConsumer.Start) async throws -> UInt64? {
         var newest: [Key: Leftover] = [:]
-        var isFull = false
-        try await read(.lastPerSubject) { entry, sighting in
+        var next: UInt64?
+        let room = portion
+        try await read(start) { entry, sighting in
             let key = Key(bytes: Array(entry.key))
-            guard !isFull || newest[key] != nil else { return }
             if case .own = sighting {
                 newest[key] = nil
                 return
             }
+            guard newest.count < room || newest[key] != nil else {
+                next = next ?? entry.revision
+                return
+            }
             newest[key] = Leftover(key: key, sequence: entry.revision, isMarker: entry.operation != .put)
-            isFull = newest.count >= Self.portion
         }
         for leftover in newest.values.sorted(by: { $0.sequence < $1.sequence }) where leftover.key.isStorable {
             try await purge(leftover)
         }
-        return isFull
+        return next
     }
 
     private mutating func purge(_ leftover: Leftover) async throws {
@@ -92,7 +99,7 @@ struct MirrorSweep {
             guard case .own = sighting else {
                 guard !isFull, first[key] == nil else { return }
                 first[key] = 0
-                isFull = first.count >= Self.portion
+                isFull = first.count >= portion
                 return
             }
             if first[key] == 0 { first[key] = entry.revision }

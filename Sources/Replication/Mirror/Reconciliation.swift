@@ -140,8 +140,7 @@ public struct Reconciliation: Sendable {
         let found = try await patiently { try await bucket.refreshed() }
         guard found.info.state.messages > 0 else { return }
         var watch = WatchOptions()
-        // Servers before 2.10 send the newest of each key in any order, so that the end cannot be told.
-        if bucket.context.serverIsAtLeast(2, 10) { watch.start = .lastPerSubject }
+        watch.start = .lastPerSubject
         watch.patience = options.patience
         watch.bytesPerSecond = options.bytesPerSecond
         watch.created = bucket.info.created
