@@ -46,6 +46,8 @@ public struct ReplicationError: Error, Sendable {
         case mirrorsOverlap
         /// An entry cannot get the revision in the target that it has in the source.
         case revisionsDiffer
+        /// It was told to stop, and there is more to say than that the same goes on from there.
+        case stopped
     }
 
     /// What went wrong.
