@@ -95,7 +95,7 @@ struct MirrorSession {
             ).number,
             deletes: options.deletes
         )
-        encoder = MirrorEncoder(target, identity: identity, options: options)
+        encoder = MirrorEncoder(target, from: source, identity: identity, options: options)
         publisher = try await NumberedPublisher(target.context)
         nextTry = clock.now
         nextRecord = clock.now

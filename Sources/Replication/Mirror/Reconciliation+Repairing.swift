@@ -38,7 +38,7 @@ extension Reconciliation {
             var again: [Look] = []
             var rest = open[...]
             while !rest.isEmpty {
-                var encoder = MergeEncoder(target)
+                var encoder = MergeEncoder(target, isTTLHeeded: rule.source.allowsOwn)
                 var batch = publisher.makeBatch()
                 var sent: [Look] = []
                 let portion = Array(rest.prefix(Self.portion))
