@@ -121,7 +121,8 @@ struct MirrorRun: Sendable {
         options.bytesPerSecond = command.rate
         options.mirrorPosition = position
         let (progress, target) = (console.progress, target)
-        let bucket = try await targets.bucket(target)
+        // Both as they are now: beside a mirror that resynchronises, the source may be another one by then.
+        let (source, bucket) = (try await source.refreshed(), try await targets.bucket(target))
         let reconciliation = Reconciliation(source: source, target: bucket, options: options) { state in
             // Beside a mirror, the line is the mirror's.
             guard position == nil else { return }
