@@ -1,8 +1,10 @@
+import JetStream
 import KVModel
 import KeyValue
-import Replication
 import TestSupport
 import Testing
+
+@testable import Replication
 
 /// Mirrors whose servers, connections or buckets go away.
 @Suite("Mirrors through faults", .serialized)
@@ -172,6 +174,26 @@ struct MirrorFaultTests {
         try await orphan.live()
         _ = try await rig.from.withClient { try $0.deleteStream("KV_src") }
         await expect(.sourceGone) { try await orphan.report() }
+    }
+
+    @Test("While the server of a source that is gone is away as well, the source is waited for")
+    func goneWithItsServer() async throws {
+        let rig = try await MirrorRig()
+        defer { rig.close() }
+        let server = rig.from
+        try await MirrorRig.withBuckets(server.url) { buckets in
+            let impatient = Buckets(JetStreamContext(buckets.context.connection, timeout: .milliseconds(200)))
+            let source = try await impatient.bucket(try BucketName("src"))
+            var mirror = Mirror(source, to: impatient, as: try BucketName("dst"))
+            mirror.returnPatience = .seconds(1)
+            let waiting = mirror
+            try await server.kill()
+            let task = Task { try await waiting.awaitReturn(of: MirrorFailure.gone(source)) }
+            let begin = ContinuousClock.now
+            try await eventually("more time than a deleted source has") { begin.duration(to: .now) > .seconds(2) }
+            try await server.restart()
+            try await task.value
+        }
     }
 
     @Test("Leaders that change, and a node that dies, lose and repeat nothing", .enabled(if: isLongRun))
