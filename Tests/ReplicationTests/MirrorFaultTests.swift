@@ -176,6 +176,25 @@ struct MirrorFaultTests {
         await expect(.sourceGone) { try await orphan.report() }
     }
 
+    @Test("What was pending and is gone from the source before it was sent is not waited for")
+    func pendingThatIsGone() async throws {
+        let rig = try await MirrorRig(servers: 2)
+        defer { rig.close() }
+        // More than a server sends ahead.
+        try await rig.from.withClient { try $0.fill("src", count: 12_000, size: 4000, seed: 71) }
+        let proxy = try TCPProxy(to: rig.from.port)
+        defer { proxy.close() }
+        proxy.plan(.stall, at: 2_000_000, in: \.toClient)
+        let mirror = rig.start(from: proxy.url)
+        try await eventually("the source to stall") { proxy.faults == 1 }
+        try await rig.from.withClient { _ = try $0.api("STREAM.PURGE.KV_src") }
+        proxy.resume()
+        try await mirror.live()
+        let report = try await mirror.stop()
+        #expect(report.written < 12_000, "all was sent before the purge: the test proves nothing")
+        #expect(try await rig.mirror(try MirrorRig.once()).outcome == .caughtUp)
+    }
+
     @Test("While the server of a source that is gone is away as well, the source is waited for")
     func goneWithItsServer() async throws {
         let rig = try await MirrorRig()
