@@ -201,7 +201,7 @@ struct MirrorFaultTests {
         defer { rig.close() }
         let server = rig.from
         try await MirrorRig.withBuckets(server.url) { buckets in
-            let impatient = Buckets(JetStreamContext(buckets.context.connection, timeout: .milliseconds(200)))
+            let impatient = Buckets(JetStreamContext(buckets.context.connection, timeout: .milliseconds(500)))
             let source = try await impatient.bucket(try BucketName("src"))
             var mirror = Mirror(source, to: impatient, as: try BucketName("dst"))
             mirror.returnPatience = .seconds(1)
