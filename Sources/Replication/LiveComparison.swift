@@ -100,6 +100,7 @@ struct ComparisonMerge {
     private var isAtEnd = false
     private let revision: Revision
     private let configuration: BucketConfiguration
+    private let isTTLHeeded: Bool
     private let identity: ReplayIdentity
     private let mapping: KeyMapping
     /// Not settled before the first entry has been seen.
@@ -127,6 +128,7 @@ struct ComparisonMerge {
         cursor = state.makeCursor()
         self.revision = revision
         self.configuration = configuration
+        isTTLHeeded = state.heedsEntryTTL
         self.identity = identity
         self.mapping = mapping
         self.basis = basis
@@ -215,7 +217,9 @@ struct ComparisonMerge {
     }
 
     private mutating func lack(_ entry: Entry) {
-        let own = entry.headers.withUnsafeBytes { EntryLifetime(headers: $0) }
+        // A replay leaves out TTLs without effect; restored exactly, the bucket's own server goes by them.
+        let isHeeded = isTTLHeeded || !replayed && configuration.allowsEntryTTL
+        let own = entry.withView { $0.lifetime(isHeeded: isHeeded) }
         let expiry = EntryLifetime.expiry(of: entry.time, own: own, maximumAge: configuration.ttl)
         missing[entry.key, default: []].append(Missing(revision: entry.revision, expiry: expiry))
     }

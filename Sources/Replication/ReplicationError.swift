@@ -24,7 +24,7 @@ public struct ReplicationError: Error, Sendable {
         case sameBucket
         /// The target is written to all the time.
         case targetBusy
-        /// The target is closed to writers, and could not be opened again.
+        /// The target is closed to writers or marked as unfinished, and could not be handed over.
         case leftClosed
         /// The target cannot take the archived entries.
         case targetRefuses
@@ -46,6 +46,8 @@ public struct ReplicationError: Error, Sendable {
         case mirrorsOverlap
         /// An entry cannot get the revision in the target that it has in the source.
         case revisionsDiffer
+        /// It was told to stop, and there is more to say than that the same goes on from there.
+        case stopped
     }
 
     /// What went wrong.

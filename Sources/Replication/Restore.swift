@@ -160,23 +160,7 @@ public struct Restore: Sendable {
         var making = prepared
         if safetyBackup != nil { making.plan.action = .create }
         let (bucket, work) = try await making.choice.isExact ? restoreExactly(making) : replay(making)
-        var comparison: ComparisonReport?
-        if options.verifies {
-            let found = try await compare(bucket, prepared)
-            comparison = found
-            guard found.isEqual else {
-                throw ReplicationError(
-                    .notEqual,
-                    bucket: bucket.name.rawValue,
-                    text: "what was written differs from the archive: \(found.summary)",
-                    hint:
-                        "the bucket stays marked as an unfinished restore; if nobody else writes to it, run again"
-                        + (prepared.choice.isExact ? ", or with --mode replay" : " with --replace")
-                )
-            }
-        }
-        if making.choice.isExact { try await buckets.waitForCopies(of: bucket.name) }
-        _ = try await buckets.update(prepared.plan.configuration)
+        let comparison = try await finish(bucket, prepared)
         return RestoreReport(
             plan: prepared.plan,
             mode: prepared.mode,
@@ -316,33 +300,6 @@ public struct Restore: Sendable {
                     + "up to \(SizeText.text(bytes: limit))",
                 hint: "give a larger one with --set max-value-size="
             )
-        }
-    }
-
-    private func compare(_ bucket: Bucket, _ prepared: Prepared) async throws -> ComparisonReport {
-        do {
-            return try await compareOnce(bucket, prepared)
-        } catch let error as JetStreamError where error.code == .streamRecreated && prepared.choice.isExact {
-            // Just after a restore a cluster of 2.15 was seen to give one time of its creation, and then a later one. What it
-            // holds is compared in full either way.
-            return try await compareOnce(try await bucket.refreshed(), prepared)
-        }
-    }
-
-    private func compareOnce(_ bucket: Bucket, _ prepared: Prepared) async throws -> ComparisonReport {
-        let progress = progress
-        let total = UInt64(prepared.state.entries)
-        let comparison = LiveComparison(
-            bucket,
-            prepared.incarnation,
-            // An exactly restored bucket holds nothing else, and before 2.10 a fenced one takes no filters.
-            filter: prepared.choice.isExact ? [] : options.filter,
-            mapping: options.mapping,
-            patience: options.patience,
-            basis: prepared.choice.isExact ? .revisions : .names
-        )
-        return try await comparison.run(prepared.state, at: prepared.revision) { compared in
-            progress(RestoreProgress(phase: .verifying, entries: compared, total: total))
         }
     }
 }

@@ -79,7 +79,7 @@ struct FailureTests {
             (ReplicationError.Code.sourceRegressed, RunStatus.failed), (.sourceDiverged, .failed),
             (.sourceRecreated, .failed), (.targetExists, .exists), (.targetChanged, .exists),
             (.targetBusy, .busy), (.sameBucket, .usage), (.leftClosed, .failed), (.targetRefuses, .failed),
-            (.nothingToRestore, .failed), (.unsupported, .failed), (.notEqual, .different),
+            (.nothingToRestore, .failed), (.unsupported, .failed), (.notEqual, .different), (.stopped, .interrupted),
         ]
     )
     func replication(code: ReplicationError.Code, status: RunStatus) {

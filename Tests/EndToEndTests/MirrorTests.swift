@@ -124,6 +124,31 @@ struct MirrorTests {
         #expect(ended.code == 130 && ended.outputText.contains("1 repaired"), "\(ended)")
     }
 
+    @Test("Repairs go on beside a mirror that has followed its source into another life")
+    func reconciledAfterResync() async throws {
+        let rig = try await MirrorRig()
+        defer { rig.close() }
+        try await makeSource(rig, ["key.1", "key.2"])
+        let process = try CisternProcess.start(
+            rig.arguments(["--reconcile-every", "1s", "--on-recreate", "resync"])
+        )
+        try await eventually("the mirror to be live") { process.errorText.contains("live,") }
+        _ = try await rig.source.withClient { client in
+            try client.deleteStream("KV_src")
+            try client.createBucket("src", history: 5)
+            try client.put("src", "key.1", "2")
+        }
+        try await eventually("the new life") {
+            let values = (try await rig.value("key.1"), try await rig.value("key.2"))
+            return values.0 == "2" && values.1 == nil
+        }
+        _ = try await rig.target.withClient { try $0.put("dst", "key.1", "foreign") }
+        try await eventually("the repair") { try await rig.value("key.1") == "2" }
+        process.send(SIGINT)
+        let ended = try await process.waitForExit()
+        #expect(ended.code == 130 && ended.outputText.contains("1 repaired"), "\(ended)")
+    }
+
     @Test("Mistakes are told before anything is done")
     func mistakes() async throws {
         let rig = try await MirrorRig()

@@ -144,6 +144,45 @@ struct MirrorTests {
         #expect(try await rig.mirror(try MirrorRig.once()).written == 2)
     }
 
+    @Test(
+        "What is over before it is written takes with it what it has driven out of the source, and no more",
+        arguments: [1, 5]
+    )
+    func expiredMeanwhile(history: Int) async throws {
+        let rig = try await MirrorRig(servers: 2, history: history, more: #""allow_msg_ttl":true"#)
+        defer { rig.close() }
+        let (purged, replaced) = (Array("purged".utf8), Array("replaced".utf8))
+        try await rig.from.withClient { client in
+            for key in ["purged", "replaced"] { try client.put("src", key, "1") }
+        }
+        let mirror = rig.start()
+        try await mirror.live()
+        try await rig.to.kill()
+        try await rig.from.withClient { client in
+            let lifetime = RawHeader("Nats-TTL", "2s")
+            let purge = [RawHeader("KV-Operation", "PURGE"), RawHeader("Nats-Rollup", "sub"), lifetime]
+            try client.putMany(
+                "src",
+                [
+                    RawPut(key: purged, headers: purge),
+                    RawPut(key: replaced, headers: [lifetime], value: Array("2".utf8)),
+                ]
+            )
+        }
+        try await eventually("both to be read") { (mirror.progress?.lagEntries ?? 0) >= 2 }
+        try await eventually("their end in the source") {
+            try await rig.histories("src", on: rig.from) == (history == 1 ? [:] : [replaced: [["1"]]])
+        }
+        try await rig.to.restart()
+        _ = try await rig.from.withClient { try $0.put("src", "last", "x") }
+        try await eventually("the mirror to go on") {
+            try await rig.histories("dst", on: rig.to)[Array("last".utf8)] != nil
+        }
+        // What was written in their place lives for a moment only.
+        try await rig.awaitEqual()
+        try await mirror.stop()
+    }
+
     @Test("What others write to the target is counted, and the source wins; a key that vanished there is written again")
     func foreignChanges() async throws {
         let rig = try await MirrorRig()

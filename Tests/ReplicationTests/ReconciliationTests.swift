@@ -106,6 +106,15 @@ struct ReconciliationTests {
         }
     }
 
+    @Test("Of a key that could not be repaired it is said what stood in the way")
+    func hindrances() {
+        let wrong = JetStreamError(code: .wrongLastSequence, subject: "s", text: "wrong last sequence: 7")
+        let busy = JetStreamError(code: .tooManyRequests, subject: "s", text: "too many requests")
+        #expect(Reconciliation.hindrance(.refused(wrong)).contains("others"))
+        #expect(Reconciliation.hindrance(.refused(busy)).contains("too many requests"))
+        #expect(Reconciliation.hindrance(.unknown).contains("did not answer"))
+    }
+
     @Test("A target that has everything is equal, and nothing is written", arguments: ["2.15.1", "2.9.10"])
     func equal(version: String) async throws {
         let pair = try await Pair(try ServerBinary.named(version))

@@ -22,6 +22,8 @@ struct MigrateCommand: CisternCommand {
             """
     )
 
+    static let stopsAtCheckpoint = true
+
     @Argument(help: "The bucket: NAME, or CONTEXT/NAME.", transform: BucketReference.parseSingle)
     var bucket: BucketReference
 

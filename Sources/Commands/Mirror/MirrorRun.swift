@@ -41,12 +41,24 @@ struct MirrorRun: Sendable {
         }
         guard command.reconcile, !Task.isCancelled else {
             if let report { try say(report, nil) }
-            return .done
+            return status(report)
         }
         console.progress.restart()
         let found = try await reconcile(repairs: !command.dryRun)
         if let report { try say(report, found) } else { try say(found) }
-        return found.isEqual ? .done : .different
+        return status(report).worse(found.isEqual ? .done : .different)
+    }
+
+    /// What a mirror's own part comes to; one that has not caught up says so, whatever else is silent.
+    private func status(_ report: MirrorReport?) -> RunStatus {
+        guard let report, report.outcome == .notCaughtUp else { return .done }
+        let failure = Failure(
+            message: "bucket \(target): \(source.name) is written to all the time: the mirror did not come to its end",
+            hint: "run it again, or without --once to follow it; nothing of what was mirrored is lost",
+            status: .busy
+        )
+        console.fail(failure)
+        return failure.status
     }
 
     private func options(follows: Bool) -> MirrorOptions {
@@ -121,7 +133,8 @@ struct MirrorRun: Sendable {
         options.bytesPerSecond = command.rate
         options.mirrorPosition = position
         let (progress, target) = (console.progress, target)
-        let bucket = try await targets.bucket(target)
+        // Both as they are now: beside a mirror that resynchronises, the source may be another one by then.
+        let (source, bucket) = (try await source.refreshed(), try await targets.bucket(target))
         let reconciliation = Reconciliation(source: source, target: bucket, options: options) { state in
             // Beside a mirror, the line is the mirror's.
             guard position == nil else { return }

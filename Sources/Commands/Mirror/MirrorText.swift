@@ -49,7 +49,12 @@ enum MirrorText {
     /// What a mirror did.
     static func lines(_ report: MirrorReport) -> [String] {
         let source = "\(report.sourceCluster)/\(report.source)".escapedForTerminal
-        let state = report.outcome == .caughtUp ? "equal to" : "stopped at"
+        let state =
+            switch report.outcome {
+            case .caughtUp: "equal to"
+            case .notCaughtUp: "not caught up, has all up to"
+            case .stopped: "stopped at"
+            }
         var work = "  wrote \(NumberText.count(report.written, "entry")) (\(NumberText.bytes(report.bytes))) "
         work += report.fromRevision == 0 ? "from the beginning" : "after revision \(report.fromRevision)"
         work += " in \(NumberText.duration(report.duration))"
@@ -57,7 +62,8 @@ enum MirrorText {
         if report.isTargetNew { lines.append("  the bucket was made, with the source's settings") }
         if report.resynced {
             lines.append(
-                "  the source was another one than before: the target was made equal to it, "
+                "  the source was another one than before: the target "
+                    + (report.outcome == .notCaughtUp ? "is still being" : "was") + " made equal to it, "
                     + "\(NumberText.count(report.removed, "key")) removed"
             )
         }

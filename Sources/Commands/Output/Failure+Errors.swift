@@ -69,6 +69,8 @@ extension Failure {
 
     private init(_ error: ReplicationError) {
         self.init(message: "bucket \(error.bucket): \(error.text)", hint: error.hint, status: Self.status(error.code))
+        isStop = error.code == .stopped
+        isToldWhenStopped = isStop
     }
 
     private init(_ error: DaemonError) {
@@ -170,6 +172,7 @@ extension Failure {
         case .sourceRegressed, .sourceDiverged, .sourceRecreated, .leftClosed, .targetRefuses, .nothingToRestore,
             .unsupported, .sourceGone, .revisionsDiffer:
             .failed
+        case .stopped: .interrupted
         }
     }
 

@@ -8,6 +8,8 @@ struct Failure: Sendable, Hashable {
     var status: RunStatus
     /// Whether this is only the end of work that was asked to stop.
     var isStop = false
+    /// Whether that end leaves something to say of its own: where it stands, and what to do next.
+    var isToldWhenStopped = false
     /// Whether there is nothing to say, and nobody to say it to.
     var isSilent = false
 

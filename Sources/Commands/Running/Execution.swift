@@ -35,7 +35,11 @@ enum Execution {
         do { try console.flush() } catch { return Failure(error).status }
         let failure = Failure(error)
         if failure.isStop, let stop {
-            if hasCheckpoint { console.note("cistern: stopped at a checkpoint; run the same command again to go on") }
+            if failure.isToldWhenStopped {
+                console.fail(failure)
+            } else if hasCheckpoint {
+                console.note("cistern: stopped at a checkpoint; run the same command again to go on")
+            }
             return stop
         }
         if !failure.isSilent { console.fail(failure) }

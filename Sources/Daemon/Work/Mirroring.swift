@@ -77,19 +77,27 @@ struct Mirroring: Sendable {
     }
 
     private func result(_ report: MirrorReport) -> RunResult {
-        var summary = report.outcome == .stopped ? "stopped at a checkpoint, " : "caught up, "
-        summary += "\(report.written) \(report.written == 1 ? "entry" : "entries") written"
-        summary += ", to revision \(report.resumeRevision) of the source"
-        if report.isTargetNew { summary += "; the target was made" }
-        if report.resynced { summary += "; the source was another one, \(report.removed) keys removed" }
-        if report.foreignChanges > 0 { summary += "; \(report.foreignChanges) changes by others found in the target" }
-        return RunResult(
-            report.outcome == .stopped ? .stopped : .succeeded,
-            revision: report.resumeRevision,
-            entries: report.written,
-            bytes: report.bytes,
-            summary: summary
-        )
+        var result: RunResult
+        switch report.outcome {
+        case .caughtUp: result = RunResult(.succeeded, summary: "caught up, ")
+        case .notCaughtUp:
+            result = RunResult(.failed, summary: "not caught up, ")
+            result.error =
+                "\(label) is written to all the time: the mirror did not come to its end; it goes on from there the "
+                + "next time, or let it follow the source"
+        case .stopped: result = RunResult(.stopped, summary: "stopped at a checkpoint, ")
+        }
+        result.summary += "\(report.written) \(report.written == 1 ? "entry" : "entries") written"
+        result.summary += ", to revision \(report.resumeRevision) of the source"
+        if report.isTargetNew { result.summary += "; the target was made" }
+        if report.resynced { result.summary += "; the source was another one, \(report.removed) keys removed" }
+        if report.foreignChanges > 0 {
+            result.summary += "; \(report.foreignChanges) changes by others found in the target"
+        }
+        result.revision = report.resumeRevision
+        result.entries = report.written
+        result.bytes = report.bytes
+        return result
     }
 }
 

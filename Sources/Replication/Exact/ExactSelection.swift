@@ -62,7 +62,7 @@ struct ExactSelection: Sendable {
     }
 
     private func isExpired(_ entry: EntryView) -> Bool {
-        let own = heedsEntryTTL && !entry.headers.isEmpty ? EntryLifetime(headers: entry.headers) : nil
+        let own = entry.lifetime(isHeeded: heedsEntryTTL)
         guard let expiry = EntryLifetime.expiry(of: entry.time, own: own, maximumAge: maximumAge) else { return false }
         return expiry <= now
     }

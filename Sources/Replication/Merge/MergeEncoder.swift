@@ -10,13 +10,16 @@ struct MergeEncoder {
     private var subject: [UInt8]
     private let prefixLength: Int
     private let configuration: BucketConfiguration
+    private let isTTLHeeded: Bool
     private let limit: Int
     let now = Timestamp.wallClock()
 
     /// More than what every publish of a merge adds to an entry's own headers and cannot go without.
     static let leastAddition = 80
 
-    init(_ bucket: Bucket) {
+    /// `isTTLHeeded` says whether the TTLs of entries counted in the bucket that they come from.
+    init(_ bucket: Bucket, isTTLHeeded: Bool) {
+        self.isTTLHeeded = isTTLHeeded
         configuration = bucket.configuration
         limit = Self.limit(bucket)
         subject = Array(bucket.context.publishSubject(bucket.name.subjectPrefix).utf8)
@@ -31,7 +34,7 @@ struct MergeEncoder {
 
     /// Whether an entry's time is over, or would be in the target.
     func isExpired(_ entry: EntryView) -> Bool {
-        let own = entry.headers.isEmpty ? nil : EntryLifetime(headers: entry.headers)
+        let own = entry.lifetime(isHeeded: isTTLHeeded)
         guard let expiry = EntryLifetime.expiry(of: entry.time, own: own, maximumAge: configuration.ttl) else {
             return false
         }
@@ -58,8 +61,12 @@ struct MergeEncoder {
     }
 
     private mutating func fill(_ entry: EntryView, _ origin: EntryOrigin?, _ revision: Revision) {
-        let own = entry.headers.isEmpty ? nil : EntryLifetime(headers: entry.headers)
-        let timeToLive = ReplayHeaders.TimeToLive(left: entry, own, isAllowed: configuration.allowsEntryTTL, at: now)
+        let timeToLive = ReplayHeaders.TimeToLive(
+            left: entry,
+            isHeeded: isTTLHeeded,
+            isAllowed: configuration.allowsEntryTTL,
+            at: now
+        )
         block.removeAll(keepingCapacity: true)
         block.append(contentsOf: "NATS/1.0\r\nNats-Expected-Last-Subject-Sequence: \(revision)\r\n".utf8)
         if let origin { block.append(contentsOf: "\(EntryOrigin.header): \(origin.text)\r\n".utf8) }

@@ -24,8 +24,17 @@ extension Migration {
                 step = try await take(step, &state, incarnation, &report)
             }
         } catch {
-            if Self.isUndone(step) { try await undo(state, incarnation, because: error) }
-            throw explained(error, at: step, state)
+            // Connections end with the task that has opened them, so that other errors may come of a stop as well.
+            let isStopped = error is CancellationError || Task.isCancelled
+            guard Self.isUndone(step) else { throw explained(error, at: step, isStopped: isStopped) }
+            try await undo(step, state, incarnation, because: error, isStopped: isStopped)
+            guard isStopped else { throw error }
+            throw ReplicationError(
+                .stopped,
+                bucket: name.rawValue,
+                text: "its migration was stopped and undone: the bucket is as it was, and takes writes",
+                hint: "begin anew with --set"
+            )
         }
         try journal(step, state, incarnation)
         report.pause = fencedAt.map { $0.duration(to: clock.now) }
@@ -51,6 +60,8 @@ extension Migration {
             return .capture
         case .capture:
             state.finalRevision = try await captureTheRest(state, incarnation)
+            // The last moment at which a stop is undone at once.
+            try Task.checkCancellation()
             return .delete
         case .delete:
             try await delete(state)
@@ -159,33 +170,58 @@ extension Migration {
         step == .trial || step == .fence || step == .capture
     }
 
-    private func undo(_ state: MigrationState, _ incarnation: Incarnation, because error: any Error) async throws {
-        // A signal must not keep the writers out for good.
-        let undone = Task {
-            try journal(.unfence, state, incarnation)
-            try await unfence(state)
-            try journal(.rolledBack, state, incarnation)
-        }
+    private func undo(
+        _ step: MigrationStep,
+        _ state: MigrationState,
+        _ incarnation: Incarnation,
+        because error: any Error,
+        isStopped: Bool
+    ) async throws {
         do {
-            try await undone.value
+            do {
+                // In a task of its own: a signal must not keep the writers out for good.
+                try await Task { try await giveBack(state, incarnation) }.value
+            } catch  where Task.isCancelled {
+                // The connection has ended with the task that had opened it.
+                try await Task { try await giveBackAnew(state, incarnation) }.value
+            }
         } catch let other {
+            let isFenced = step != .trial
             throw ReplicationError(
                 .targetChanged,
                 bucket: name.rawValue,
-                text: "the migration failed (\(error)), and so did giving the bucket its subjects back (\(other))",
-                hint: "nobody can write to it now: run the same command with --rollback"
+                text: "the migration \(isStopped ? "was stopped" : "failed (\(error))"), and "
+                    + (isFenced ? "giving the bucket its subjects back" : "cleaning up after its trial")
+                    + " failed (\(other))",
+                hint: (isFenced ? "nobody can write to it now" : "the bucket is as it was, and takes writes")
+                    + ": run migrate with --rollback in place of --set"
             )
         }
     }
 
-    private func explained(_ error: any Error, at step: MigrationStep, _ state: MigrationState) -> any Error {
-        guard !Self.isUndone(step) else { return error }
+    private func giveBack(_ state: MigrationState, _ incarnation: Incarnation) async throws {
+        try journal(.unfence, state, incarnation)
+        try await unfence(state)
+        try journal(.rolledBack, state, incarnation)
+    }
+
+    /// The same over a connection of its own; whoever has stopped a migration does not wait long.
+    private func giveBackAnew(_ state: MigrationState, _ incarnation: Incarnation) async throws {
+        var hasty = options
+        hasty.patience = min(hasty.patience, .seconds(10))
+        let limited = hasty
+        try await buckets.onOpenConnection { buckets in
+            try await Migration(of: name, in: buckets, by: writer, options: limited, progress: progress)
+                .giveBack(state, incarnation)
+        }
+    }
+
+    private func explained(_ error: any Error, at step: MigrationStep, isStopped: Bool) -> ReplicationError {
         let ways = step.isReturn ? "--rollback goes on" : "--resume goes on, --rollback brings the old bucket back"
         return ReplicationError(
-            .targetChanged,
+            isStopped ? .stopped : .targetChanged,
             bucket: name.rawValue,
-            text: "its migration stopped at the step \(step.rawValue): "
-                + (error is CancellationError ? "it was told to" : "\(error)"),
+            text: "its migration stopped at the step \(step.rawValue): " + (isStopped ? "it was told to" : "\(error)"),
             hint: ways
         )
     }

@@ -100,17 +100,25 @@ public struct Mirror: Sendable {
     }
 
     /// A source that is gone may be on its way back: restored, or made anew.
-    private func awaitReturn(of error: ReplicationError) async throws {
-        guard error.code == .sourceGone else { return }
-        let deadline = ContinuousClock.now + returnPatience
-        while ContinuousClock.now < deadline {
+    func awaitReturn(of gone: ReplicationError) async throws {
+        guard gone.code == .sourceGone else { return }
+        let clock = ContinuousClock()
+        var answered = clock.now
+        var deadline = answered + returnPatience
+        while clock.now < deadline {
             do {
                 _ = try await source.refreshed()
                 return
             } catch let missing as KeyValueError where missing.code == .bucketNotFound {
-                try await Task.sleep(for: .milliseconds(200))
+                answered = clock.now
+            } catch  where error.isUnreachable {
+                // While its server is away nobody can say that the source has not come back.
+                let silence = answered.duration(to: clock.now)
+                if let patience = options.patience, silence > patience { throw error }
+                deadline = clock.now + returnPatience
             }
+            try await Task.sleep(for: .milliseconds(200))
         }
-        throw error
+        throw gone
     }
 }

@@ -8,7 +8,7 @@ struct MirrorEncoder {
     /// What came of an entry.
     enum Outcome: Equatable {
         case added
-        /// Its time is over.
+        /// Its time is over, and nothing in the target has to go with it.
         case expired
         /// No message that the target takes has room for it and for what must be said with it.
         case tooLarge
@@ -18,17 +18,27 @@ struct MirrorEncoder {
     private let preservesRevisions: Bool
     private let identity: ReplayIdentity
     private let mapping: KeyMapping
+    /// Whether deletes travel.
+    private let deletes: Bool
+    private let isTTLHeeded: Bool
     private let isTTLAllowed: Bool
+    private let sourceHistory: Int64
     private let maximumAge: Int64
     private let limit: Int
     private var subject: [UInt8]
     private let prefixLength: Int
     private var block: [UInt8] = []
 
-    init(_ target: Bucket, identity: ReplayIdentity, options: MirrorOptions) {
+    /// What takes the place of a value whose time is over.
+    private static let purge = Array("NATS/1.0\r\nKV-Operation: PURGE\r\nNats-Rollup: sub\r\n\r\n".utf8)
+
+    init(_ target: Bucket, from source: Bucket, identity: ReplayIdentity, options: MirrorOptions) {
         self.identity = identity
         mapping = options.mapping
         preservesRevisions = options.preservesRevisions
+        deletes = options.deletes
+        isTTLHeeded = source.configuration.allowsEntryTTL
+        sourceHistory = source.configuration.history
         isTTLAllowed = target.configuration.allowsEntryTTL
         maximumAge = target.configuration.ttl
         limit = MergeEncoder.limit(target)
@@ -36,7 +46,10 @@ struct MirrorEncoder {
         prefixLength = subject.count
     }
 
-    /// Adds the publish of an entry to a batch, unless the entry has expired.
+    /// Adds the publish of an entry to a batch.
+    ///
+    /// An entry that has expired is left out, unless that would leave in the target what it has driven out of the source:
+    /// then the key is purged.
     ///
     /// `copies` is how often the server has dropped it as a copy of something that is not there any more: it gets
     /// another name then that says the same.
@@ -48,11 +61,48 @@ struct MirrorEncoder {
         to batch: inout NumberedPublisher.Batch
     ) -> Outcome {
         let now = Timestamp.wallClock()
-        let own = entry.headers.isEmpty ? nil : EntryLifetime(headers: entry.headers)
+        let own = entry.lifetime(isHeeded: isTTLHeeded)
         let expiry = EntryLifetime.expiry(of: entry.time, own: own, maximumAge: maximumAge)
         // Where revisions are to be the same none may be left out.
-        if let expiry, expiry <= now, !preservesRevisions { return .expired }
-        let timeToLive = ReplayHeaders.TimeToLive(left: entry, own, isAllowed: isTTLAllowed, at: now)
+        guard let expiry, expiry <= now, !preservesRevisions else {
+            let left = ReplayHeaders.TimeToLive(left: entry, isHeeded: isTTLHeeded, isAllowed: isTTLAllowed, at: now)
+            return add(entry, left, number, sequence, copies, to: &batch)
+        }
+        guard sequence > 0, drivesOutOthers(entry, at: now), deletes || entry.operation != .put else { return .expired }
+        let short: ReplayHeaders.TimeToLive = isTTLAllowed ? .seconds(1) : .none
+        guard entry.operation == .put else { return add(entry, short, number, sequence, copies, to: &batch) }
+        return Self.purge.withUnsafeBytes { headers in
+            let purge = EntryView(
+                revision: entry.revision,
+                time: entry.time,
+                operation: .purge,
+                key: entry.key,
+                headers: headers,
+                value: UnsafeRawBufferPointer(start: nil, count: 0)
+            )
+            return add(purge, short, number, sequence, copies, to: &batch)
+        }
+    }
+
+    /// Whether the source holds nothing any more of what its key had before an entry that has expired.
+    private func drivesOutOthers(_ entry: EntryView, at now: Timestamp) -> Bool {
+        if sourceHistory == 1 || HeaderBlock.value(of: "Nats-Rollup", in: entry.headers) != nil
+            || HeaderBlock.value(of: "Nats-Marker-Reason", in: entry.headers) != nil
+        {
+            return true
+        }
+        // What is too old for the target comes behind what is older still.
+        return EntryLifetime.expiry(of: entry.time, own: nil, maximumAge: maximumAge).map { $0 <= now } ?? false
+    }
+
+    private mutating func add(
+        _ entry: EntryView,
+        _ timeToLive: ReplayHeaders.TimeToLive,
+        _ number: UInt64,
+        _ sequence: UInt64,
+        _ copies: Int,
+        to batch: inout NumberedPublisher.Batch
+    ) -> Outcome {
         fill(entry, sequence, copies, timeToLive, isNamed: true)
         if block.count + entry.value.count > limit { fill(entry, sequence, copies, timeToLive, isNamed: false) }
         guard block.count + entry.value.count <= limit else { return .tooLarge }
@@ -134,7 +184,8 @@ enum MirrorSighting: Equatable {
     case foreign
 
     /// The header of what a resynchronisation writes over keys that the source does not have.
-    static let removalHeader = "Cistern-Removed"
+    static let removalHeader = removal.description
+    private static let removal: StaticString = "Cistern-Removed"
 
     init(headers: UnsafeRawBufferPointer, _ identity: ReplayIdentity) {
         if headers.isEmpty {
@@ -145,7 +196,7 @@ enum MirrorSighting: Equatable {
             // A reconciliation has brought it.
             self = .own(origin.revision)
         } else if HeaderBlock.value(of: "Nats-Marker-Reason", in: headers) != nil
-            || HeaderBlock.value(of: "Cistern-Removed", in: headers) != nil
+            || HeaderBlock.value(of: Self.removal, in: headers) != nil
         {
             self = .marker
         } else {

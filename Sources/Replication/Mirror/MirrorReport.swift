@@ -37,6 +37,8 @@ public struct MirrorReport: Sendable, Hashable {
     public enum Outcome: String, Sendable, Hashable {
         /// It had caught up with the source.
         case caughtUp
+        /// It has what the source held when it began, but found no moment at which there was no more.
+        case notCaughtUp
         /// It was stopped, at a checkpoint.
         case stopped
     }

@@ -11,7 +11,9 @@ extension MirrorSession {
             report.interruptions += max(0, restarts - readerRestarts)
             readerRestarts = restarts
             try take(batch)
-        case .began(let count): pending = count
+        case .began(let count):
+            pending = count
+            arrival.came(at: clock.now)
         case .answers(let answers): for (number, answer) in answers { try settle(number, answer) }
         case .found(let key, let message):
             looks -= 1
@@ -78,6 +80,7 @@ extension MirrorSession {
         if let clash { throw MirrorFailure.collision(clash, options.mapping, target) }
         inbox.release(window.add(batch, bytes: batch.byteCount, items, through: batch.lastRevision))
         pending = batch.pending
+        arrival.came(at: clock.now)
     }
 
     private mutating func settle(_ number: UInt64, _ answer: NumberedPublisher.Answer) throws {

@@ -17,8 +17,6 @@ struct MirrorSession {
     /// How long a write may go without an answer before its key is looked up.
     static let answerPatience = Duration.seconds(4)
     static let recordInterval = Duration.seconds(1)
-    /// For how long to look for the end of a source that is written to all the time.
-    private static let probePatience = Duration.seconds(20)
 
     let source: Bucket
     let target: Bucket
@@ -55,12 +53,11 @@ struct MirrorSession {
     var lastAcknowledged: UInt64
     var foreign: Set<UInt64> = []
     var trouble: (since: ContinuousClock.Instant, cause: any Error)?
-    private var probing: (since: ContinuousClock.Instant, last: ContinuousClock.Instant)?
+    var arrival: MirrorArrival
     /// When what was put off may be tried again, and how long after that.
     var nextTry: ContinuousClock.Instant
     var nextWait = Duration.milliseconds(50)
     var nextRecord: ContinuousClock.Instant
-    private var abreastSince: ContinuousClock.Instant?
     private var nextReport: ContinuousClock.Instant
     var readerRestarts = 0
     /// What of the window's counts is in the report.
@@ -95,8 +92,9 @@ struct MirrorSession {
             ).number,
             deletes: options.deletes
         )
-        encoder = MirrorEncoder(target, identity: identity, options: options)
+        encoder = MirrorEncoder(target, from: source, identity: identity, options: options)
         publisher = try await NumberedPublisher(target.context)
+        arrival = MirrorArrival(at: clock.now)
         nextTry = clock.now
         nextRecord = clock.now
         nextReport = clock.now
@@ -171,37 +169,17 @@ struct MirrorSession {
         while true {
             for event in try await inbox.take() { try handle(event) }
             try await pump(&group)
-            if isCaughtUp, try await arrive() { return .caughtUp }
-            if isAbreast, try await isLongAbreast() { return .caughtUp }
+            if let outcome = try await arrive() { return outcome }
             keepIfDue(&group)
             tell()
         }
     }
-
-    /// Whether everything that the source is known to hold is in the target.
-    private var isCaughtUp: Bool { pending == 0 && window.isEmpty }
 
     /// Whether the target has what the source held when the run began, and nearly all that came since.
     ///
     /// While a source is written to all the time there may be no moment at which nothing is under way.
     private var isAbreast: Bool {
         window.resumeRevision >= source.info.state.lastSequence && (pending ?? .max) < 1000 && window.count < 1000
-    }
-
-    /// Whether that is so for long, and was all that there was to do.
-    private mutating func isLongAbreast() async throws -> Bool {
-        becomeLive()
-        let since = abreastSince ?? clock.now
-        abreastSince = since
-        guard !options.follows || keeper.record.isResyncing else { return false }
-        guard since.duration(to: clock.now) > Self.probePatience else { return false }
-        guard keeper.record.isResyncing else { return true }
-        // What is pending is an estimate: a sweep waits for what the source says.
-        abreastSince = nil
-        do {
-            if try await isEnd() { pending = 0 }
-        } catch  where error.mayPass {}
-        return false
     }
 
     private mutating func becomeLive() {
@@ -211,29 +189,52 @@ struct MirrorSession {
         if window.heads.hasForgotten { window.presumesAbsent = false }
     }
 
-    /// Does what is to be done when caught up; answers whether that is the end.
-    private mutating func arrive() async throws -> Bool {
-        if keeper.record.isResyncing {
-            var sweep = MirrorSweep(target, identity: identity, options: options)
-            try await sweep.run()
-            report.removed += sweep.removed
-            // What was removed is known no more as it was.
-            window.heads = KnownHeads()
-            window.presumesAbsent = false
-            keeper.record.isResyncing = false
-            try await keep()
+    /// Does what is to be done when caught up, or nearly so; answers how the run ends, if it does.
+    private mutating func arrive() async throws -> MirrorReport.Outcome? {
+        let standing = MirrorArrival.Standing(
+            pending: pending,
+            isWindowEmpty: window.isEmpty,
+            isAbreast: isAbreast,
+            takesEstimate: options.follows && !keeper.record.isResyncing,
+            isTroubled: trouble != nil
+        )
+        let step = arrival.step(standing, at: clock.now)
+        if standing.isAbreast { becomeLive() }
+        switch step {
+        case .goOn: return nil
+        case .giveUp: return options.follows ? nil : .notCaughtUp
+        case .ask: guard try await isSaidToBeEnd() else { return nil }
+        case .arrived: break
         }
+        if keeper.record.isResyncing { try await sweep() }
         becomeLive()
-        guard !options.follows else { return false }
-        let now = clock.now
-        if let probing, probing.last.duration(to: now) < .milliseconds(100) { return false }
-        let since = probing?.since ?? now
-        probing = (since, now)
+        return options.follows ? nil : .caughtUp
+    }
+
+    private mutating func sweep() async throws {
+        var sweep = MirrorSweep(target, identity: identity, options: options)
+        try await sweep.run()
+        report.removed += sweep.removed
+        // What was removed is known no more as it was.
+        window.heads = KnownHeads()
+        window.presumesAbsent = false
+        keeper.record.isResyncing = false
+        try await keep()
+    }
+
+    /// Asks the source whether this is its end; no answer is none.
+    private mutating func isSaidToBeEnd() async throws -> Bool {
         do {
-            return try await isEnd() || since.duration(to: clock.now) > Self.probePatience
+            guard try await isEnd() else {
+                arrival.sawMore(at: clock.now)
+                return false
+            }
         } catch  where error.mayPass {
+            arrival.hadNoAnswer()
             return false
         }
+        pending = 0
+        return true
     }
 
     /// Whether the source holds nothing that was not read.

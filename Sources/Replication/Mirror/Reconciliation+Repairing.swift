@@ -38,7 +38,7 @@ extension Reconciliation {
             var again: [Look] = []
             var rest = open[...]
             while !rest.isEmpty {
-                var encoder = MergeEncoder(target)
+                var encoder = MergeEncoder(target, isTTLHeeded: rule.source.allowsOwn)
                 var batch = publisher.makeBatch()
                 var sent: [Look] = []
                 let portion = Array(rest.prefix(Self.portion))
@@ -54,25 +54,33 @@ extension Reconciliation {
                     sent.append(look)
                 }
                 for (look, outcome) in zip(sent, try await publisher.send(batch)) {
+                    var hindered = look
                     switch outcome {
                     case .stored:
                         var repaired = finding(look)
                         repaired.isRepaired = true
                         report.add(repaired)
-                    case .refused(let error) where error.code == .wrongLastSequence || error.isTransient:
-                        again.append(look)
-                    case .refused(let error):
-                        var refused = look
-                        refused.obstacle = error.text
-                        left.append(refused)
-                    case .unknown:
-                        again.append(look)
+                    case .refused(let error) where !error.isTransient && error.code != .wrongLastSequence:
+                        hindered.obstacle = error.text
+                        left.append(hindered)
+                    case .refused, .unknown:
+                        hindered.obstacle = Self.hindrance(outcome)
+                        again.append(hindered)
                     }
                 }
             }
             open = try await lookAgain(again, rule, &report, isLast: attempt == Self.attempts)
         }
         return left + open
+    }
+
+    /// Why a repair was not made that may yet be: what is said if it never is.
+    static func hindrance(_ outcome: ConditionalPublisher.Outcome) -> String {
+        switch outcome {
+        case .refused(let error) where error.code == .wrongLastSequence: "others write it all the time"
+        case .refused(let error): "the server did not take it: \(error.text)"
+        case .stored, .unknown: "the server did not answer"
+        }
     }
 
     /// Looks at keys again whose repair was refused, or not answered.
@@ -86,7 +94,8 @@ extension Reconciliation {
         for look in looks { fresh.append(try await self.look(at: look.key, from: look.sourceKey, rule)) }
         var open = settle(fresh, &report)
         if isLast {
-            for index in open.indices { open[index].obstacle = "others write it all the time" }
+            let hindrances = Dictionary(looks.map { ($0.key, $0.obstacle) }) { $1 }
+            for index in open.indices { open[index].obstacle = hindrances[open[index].key] ?? nil }
         }
         return open
     }

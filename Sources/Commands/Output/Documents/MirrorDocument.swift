@@ -9,7 +9,7 @@ struct MirrorDocument: Encodable, Sendable {
     var sourceCluster: String
     var target: String
     var targetCluster: String
-    /// `caught-up` or `stopped`.
+    /// `caught-up`, `not-caught-up` or `stopped`.
     var outcome: String
     var isTargetNew: Bool
     var fromRevision: Revision
@@ -38,7 +38,12 @@ struct MirrorDocument: Encodable, Sendable {
         sourceCluster = report.sourceCluster
         target = report.target.rawValue
         targetCluster = report.targetCluster
-        outcome = report.outcome == .caughtUp ? "caught-up" : "stopped"
+        outcome =
+            switch report.outcome {
+            case .caughtUp: "caught-up"
+            case .notCaughtUp: "not-caught-up"
+            case .stopped: "stopped"
+            }
         isTargetNew = report.isTargetNew
         fromRevision = report.fromRevision
         resumeRevision = report.resumeRevision
