@@ -114,7 +114,10 @@ struct MirrorRig {
     func awaitEqual(timeout: Duration = .seconds(60), source: String = "src", target: String = "dst") async throws {
         do {
             try await eventually("the target to be equal", timeout: timeout) {
-                try await differences(source: source, target: target).isEmpty
+                // Before a mirror has made its target there is none.
+                let streams = try await to.withClient { try $0.api("STREAM.NAMES")["streams"] as? [String] ?? [] }
+                guard streams.contains("KV_\(target)") else { return false }
+                return try await differences(source: source, target: target).isEmpty
             }
         } catch let error as TimeoutError {
             throw NotEqual(
@@ -156,9 +159,14 @@ struct MirrorRig {
 /// A mirror in a task of its own.
 final class RunningMirror: Sendable {
     private let state = Mutex<(task: Task<MirrorReport, any Error>?, progress: MirrorProgress?)>((nil, nil))
+    private let result = Mutex<Result<MirrorReport, any Error>?>(nil)
 
     func run(_ task: Task<MirrorReport, any Error>) {
         state.withLock { $0.task = task }
+        Task {
+            let ended = await task.result
+            result.withLock { $0 = ended }
+        }
     }
 
     func note(_ progress: MirrorProgress) {
@@ -170,7 +178,12 @@ final class RunningMirror: Sendable {
 
     /// Waits until it follows.
     func live() async throws {
-        try await eventually("the mirror to follow") { self.progress?.phase == .live }
+        do {
+            try await eventually("the mirror to follow") { self.progress?.phase == .live }
+        } catch let error as TimeoutError {
+            let ended = result.withLock { $0.map { "\($0)" } } ?? "it runs"
+            throw MirrorRig.NotEqual(description: "\(error): \(String(describing: progress)), \(ended)")
+        }
     }
 
     /// Stops it.

@@ -51,7 +51,7 @@ public struct Mirror: Sendable {
         while true {
             let before = report.written + report.skipped
             do {
-                let opening = try await MirrorOpening(
+                let opening = try await MirrorOpening.begin(
                     source,
                     to: targets,
                     as: target,

@@ -10,16 +10,45 @@ struct MirrorOpening {
     let plan: MirrorPlan
     let keeper: MirrorKeeper
 
+    /// How often a holder may bring its record up to date between two of our steps: it does so once a second.
+    private static let attempts = 20
+
     /// Looks at both ends, decides and claims the record; nothing but a target that is made is written before.
     ///
     /// `claim` is the run's name, and `isAgain` whether it has claimed the record before: then it must still have it.
-    init(
+    static func begin(
         _ given: Bucket,
         to buckets: Buckets,
         as name: BucketName,
         options: MirrorOptions,
         claim: String,
         isAgain: Bool
+    ) async throws -> MirrorOpening {
+        var left = attempts
+        while true {
+            left -= 1
+            let opening = try await MirrorOpening(
+                given,
+                to: buckets,
+                as: name,
+                options: options,
+                claim: claim,
+                isAgain: isAgain,
+                isLast: left == 0
+            )
+            if let opening { return opening }
+        }
+    }
+
+    /// Nil if who holds the record wrote it in between, unless this is the last try.
+    private init?(
+        _ given: Bucket,
+        to buckets: Buckets,
+        as name: BucketName,
+        options: MirrorOptions,
+        claim: String,
+        isAgain: Bool,
+        isLast: Bool
     ) async throws {
         source = try await given.refreshed()
         let opened = try await MirrorTarget(source: source, buckets: buckets, name: name, options: options).open()
@@ -39,7 +68,13 @@ struct MirrorOpening {
         guard !isAgain || found?.record.claim == claim else { throw MirrorRecords.overtaken(plan.record) }
         try await MirrorOpposite.refuse(plan.record, source: source, target: target, options: options)
         let last = if let found { found.revision } else { try await records.lastRevision(key) }
-        let held = try await records.write(plan.record, under: key, expecting: last)
+        let held: MirrorRecords.Held
+        do {
+            held = try await records.write(plan.record, under: key, expecting: last)
+        } catch  where error.isOvertaken && !isLast && !isAgain {
+            guard let found, try await records.read(key)?.record.claim == found.record.claim else { throw error }
+            return nil
+        }
         do {
             // Two that began at once see each other now, if they did not before.
             try await MirrorOpposite.refuse(plan.record, source: source, target: target, options: options)
