@@ -12,11 +12,13 @@ extension EntryView {
 }
 
 extension BucketState {
-    /// Whether the bucket heeded the TTLs that its entries have.
+    /// Whether the bucket heeded the TTLs that its entries have; not known of one without a configuration, whose entries
+    /// stay.
     var heedsEntryTTL: Bool {
-        guard let record = configuration,
-            let stream = try? JSONDecoder().decode(JSONValue.self, from: Data(record.json.utf8))
-        else { return false }
-        return BucketConfiguration(stream: stream).allowsEntryTTL
+        get throws {
+            guard let record = configuration else { return false }
+            let stream = try JSONDecoder().decode(JSONValue.self, from: Data(record.json.utf8))
+            return BucketConfiguration(stream: stream).allowsEntryTTL
+        }
     }
 }

@@ -54,7 +54,7 @@ public struct LiveComparison: Sendable {
     ) async throws -> ComparisonReport {
         // As it is now, not as it was when somebody opened it: reading ends where the bucket ends now.
         let bucket = try await bucket.refreshed()
-        var merge = ComparisonMerge(
+        var merge = try ComparisonMerge(
             state: state,
             revision: revision,
             configuration: bucket.configuration,
@@ -122,13 +122,13 @@ struct ComparisonMerge {
         identity: ReplayIdentity,
         mapping: KeyMapping = .identity,
         basis: LiveComparison.Basis
-    ) {
+    ) throws {
         report = ComparisonReport(revision: revision)
         report.isUnfinishedRestore = RestoreMarker(configuration) != nil
         cursor = state.makeCursor()
         self.revision = revision
         self.configuration = configuration
-        isTTLHeeded = state.heedsEntryTTL
+        isTTLHeeded = try state.heedsEntryTTL
         self.identity = identity
         self.mapping = mapping
         self.basis = basis

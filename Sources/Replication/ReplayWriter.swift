@@ -144,7 +144,7 @@ struct ReplayWriter {
             configuration: prepared.plan.configuration,
             mapping: options.mapping,
             identity: identity,
-            isTTLHeeded: prepared.state.heedsEntryTTL,
+            isTTLHeeded: try prepared.state.heedsEntryTTL,
             expected: position.lastSequence
         )
         var cursor = prepared.state.makeCursor(after: position.archived)

@@ -60,7 +60,7 @@ struct MergeWriter {
     /// Says what a merge would do, and does nothing.
     mutating func preview() async throws -> MergeReport {
         try await look()
-        let encoder = MergeEncoder(bucket, isTTLHeeded: prepared.state.heedsEntryTTL)
+        let encoder = MergeEncoder(bucket, isTTLHeeded: try prepared.state.heedsEntryTTL)
         try await forEachOpen { merge, entry, key, source in
             guard let write = merge.judge(entry, key, source, encoder) else { return }
             merge.count(write)
@@ -107,7 +107,7 @@ struct MergeWriter {
             open[mapping.map(Key(bytes: Array(entry.key)))] = entry.revision
         }
         try await look()
-        let encoder = MergeEncoder(bucket, isTTLHeeded: prepared.state.heedsEntryTTL)
+        let encoder = MergeEncoder(bucket, isTTLHeeded: try prepared.state.heedsEntryTTL)
         try await forEachOpen { merge, entry, key, source in
             switch merge.rule.finding(source: source, target: merge.seen[key]) {
             case .equal: result.equal += 1
@@ -240,7 +240,7 @@ struct MergeWriter {
 
     private mutating func write(by publisher: ConditionalPublisher) async throws {
         guard let first = open.values.min() else { return }
-        var encoder = MergeEncoder(bucket, isTTLHeeded: prepared.state.heedsEntryTTL)
+        var encoder = MergeEncoder(bucket, isTTLHeeded: try prepared.state.heedsEntryTTL)
         let portion = throttle?.portion ?? .max
         var cursor = prepared.state.makeCursor(after: first - 1)
         while let run = try cursor.next() {
