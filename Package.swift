@@ -11,6 +11,7 @@ let strict: [SwiftSetting] = [
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
@@ -30,6 +31,8 @@ let package = Package(
     platforms: [.macOS(.v15)],
     products: [
         .executable(name: "cistern", targets: ["cistern"]),
+        .library(name: "KVModel", targets: ["KVModel"]),
+        .library(name: "NATSProtocol", targets: ["NATSProtocol"]),
         .library(name: "NATSClient", targets: ["NATSClient"]),
         .library(name: "JetStream", targets: ["JetStream"]),
         .library(name: "KeyValue", targets: ["KeyValue"]),
@@ -51,6 +54,7 @@ let package = Package(
         ),
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.37.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
     ],
     targets: [
         .systemLibrary(
@@ -65,7 +69,7 @@ let package = Package(
         .target(
             name: "NATSClient",
             dependencies: [
-                "NATSProtocol", nioCore, nioPosix, nioSSL, crypto, logging,
+                "NATSProtocol", nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket, crypto, logging,
                 .product(name: "NIOSOCKS", package: "swift-nio-extras"),
             ],
             swiftSettings: strict
