@@ -112,7 +112,9 @@ public actor OrderedConsumer {
         if case .sequence(let first) = fixed.start, first > 0 {
             machine = OrderedConsumerMachine(after: first - 1)
         } else {
-            machine = OrderedConsumerMachine(after: 0)
+            // Servers before 2.10 send the newest of each subject in any order.
+            let isAscending = fixed.start != .lastPerSubject || context.serverIsAtLeast(2, 10)
+            machine = OrderedConsumerMachine(after: 0, isAscending: isAscending)
         }
         initiallyPending = try await subscribe()
     }
@@ -274,8 +276,10 @@ public actor OrderedConsumer {
                 _ = try await subscribe()
                 return
             } catch {
+                // The consumers that this one follows count until the server finds that nobody listens.
+                let isCrowded = (error as? JetStreamError)?.serverCode == 10_026
                 let isOver = options.patience.map { started.duration(to: clock.now) > $0 } ?? false
-                guard error.isTransient, !isOver else { throw error }
+                guard error.isTransient || isCrowded, !isOver else { throw error }
             }
             try await Task.sleep(for: wait)
             wait = min(wait * 2, .seconds(2))
@@ -291,10 +295,10 @@ public actor OrderedConsumer {
             overflow: options.parks ? .ends : .pausesConnection
         )
         do {
-            let reply = try await context.request(
-                "CONSUMER.CREATE.\(stream.name)",
-                ["stream_name": .string(stream.name), "config": consumer(deliveringTo: inbox)]
-            )
+            let wanted: JSONValue = ["stream_name": .string(stream.name), "config": consumer(deliveringTo: inbox)]
+            let reply = try await context.connection.heavyRequests.run {
+                try await context.request("CONSUMER.CREATE.\(stream.name)", wanted)
+            }
             if options.filters.count > 1, reply["config"]?["filter_subjects"]?.array == nil {
                 throw JetStreamError(
                     code: .unsupported,
@@ -303,7 +307,7 @@ public actor OrderedConsumer {
                     hint: "servers from 2.10 on take several"
                 )
             }
-            machine.restarted(drops: isStillChoosing)
+            machine.restarted(repeats: isStillChoosing)
             lastHeard = .now
             subscription = fresh
             return reply["num_pending"]?.unsigned ?? 0

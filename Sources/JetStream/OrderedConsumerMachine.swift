@@ -29,6 +29,8 @@ struct OrderedConsumerMachine: Sendable, Equatable {
     enum RestartReason: Sendable, Equatable {
         /// A delivery is missing.
         case gap(expected: UInt64, seen: UInt64)
+        /// A message came again, or another one under a sequence that was there before.
+        case repeated(sequence: UInt64)
         /// The server ended the consumer.
         case ended(status: Int)
     }
@@ -36,18 +38,24 @@ struct OrderedConsumerMachine: Sendable, Equatable {
     /// The stream sequence of the last message that was handed on; 0 before the first.
     private(set) var lastStreamSequence: UInt64
     private var lastConsumerSequence: UInt64 = 0
-    /// Up to which stream sequence messages are dropped, because they were handed on before.
+    /// Whether the stream's sequences must rise.
+    private let isAscending: Bool
+    /// Up to which sequence messages are passed over, because they were handed on before.
     private var floor: UInt64 = 0
 
     /// A machine that has everything up to a sequence already.
-    init(after sequence: UInt64) {
+    ///
+    /// Ascending, a message that came before calls for a new consumer: around a change of leaders servers may send one
+    /// twice (seen on 2.10.26), and a stream that lost messages gives their sequences to others.
+    init(after sequence: UInt64, isAscending: Bool = true) {
         lastStreamSequence = sequence
+        self.isAscending = isAscending
     }
 
-    /// A new consumer takes over behind the last message; if it begins before, what it repeats is dropped.
-    mutating func restarted(drops: Bool = false) {
+    /// A new consumer takes over behind the last message, or, if it `repeats`, also begins before it.
+    mutating func restarted(repeats: Bool = false) {
         lastConsumerSequence = 0
-        floor = drops ? lastStreamSequence : 0
+        floor = repeats ? lastStreamSequence : 0
     }
 
     /// Takes in what arrived.
@@ -72,6 +80,10 @@ struct OrderedConsumerMachine: Sendable, Equatable {
         }
         lastConsumerSequence += 1
         guard metadata.streamSequence > floor else { return }
+        guard !isAscending || metadata.streamSequence > lastStreamSequence else {
+            outcome.restart = .repeated(sequence: metadata.streamSequence)
+            return
+        }
         lastStreamSequence = metadata.streamSequence
         outcome.deliveries.append(Delivery(index: index, metadata: metadata))
     }

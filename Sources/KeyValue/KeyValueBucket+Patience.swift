@@ -5,15 +5,17 @@ import NATSClient
 extension KeyValueBucket {
     /// Tries until there is an answer, the time is up, or it fails for good; every error is a `KeyValueError` then.
     ///
-    /// What certainly had no effect is tried again in any case; with `repeats` also what may have had one.
+    /// What certainly had no effect is tried again in any case; with `repeats` also what may have had one. The time is
+    /// that of the context's requests unless told otherwise.
     func attempt<Result>(
         about key: Key?,
         repeats: Bool,
+        for patience: Duration? = nil,
         isolation: isolated (any Actor)? = #isolation,
         _ body: (_ timeout: Duration) async throws -> Result
     ) async throws -> Result {
         let clock = ContinuousClock()
-        let deadline = clock.now + context.timeout
+        let deadline = clock.now + (patience ?? context.timeout)
         var wait = Duration.milliseconds(20)
         while true {
             let left = clock.now.duration(to: deadline)

@@ -33,6 +33,8 @@ actor WatchReader {
         }
     }
 
+    private var patience: Duration { options.patience ?? .seconds(1_000_000_000) }
+
     private func begin() async throws -> Watch {
         let stored = try bucket.stored(patterns)
         var wanted = WatchOptions()
@@ -53,7 +55,7 @@ actor WatchReader {
         if options.start == .newest, !bucket.bucket.showsNewestOnly {
             newest = try await chooseNewest(wanted)
         }
-        let watch = try await bucket.attempt(about: nil, repeats: true) { _ in
+        let watch = try await bucket.attempt(about: nil, repeats: true, for: patience) { _ in
             try await bucket.bucket.watch(wanted)
         }
         if options.start != .updates {
@@ -106,7 +108,7 @@ actor WatchReader {
     /// The revision of the first entry of the watched keys that the bucket holds behind one.
     private func following(_ revision: Revision) async throws -> Revision? {
         let patterns = try bucket.stored(patterns)
-        return try await bucket.attempt(about: nil, repeats: true) { _ in
+        return try await bucket.attempt(about: nil, repeats: true, for: patience) { _ in
             try await bucket.bucket.next(of: patterns, after: revision)
         }
     }

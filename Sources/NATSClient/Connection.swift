@@ -23,6 +23,8 @@ public final class Connection: Sendable {
 
     /// Where it says what happens to it.
     package let logger: Logger
+    /// For requests that cost a server much: it works them off one by one, and their time runs meanwhile.
+    package let heavyRequests = Lane(width: 32)
     let eventLoop: any EventLoop
     let state: Mutex<ConnectionState>
     /// What the inboxes of this connection begin with, up to and including the last dot.

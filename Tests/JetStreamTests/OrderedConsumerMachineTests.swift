@@ -56,6 +56,26 @@ struct OrderedConsumerMachineTests {
         #expect(after.restart == nil)
     }
 
+    @Test("A message that comes again is not handed on, and calls for a new consumer")
+    func repetition() throws {
+        var machine = OrderedConsumerMachine(after: 0)
+        let outcome = try receive(&machine, [message(5, 1), message(5, 2), message(6, 3)])
+        #expect(outcome.deliveries.map(\.metadata.streamSequence) == [5])
+        #expect(outcome.restart == .repeated(sequence: 5))
+        var unordered = OrderedConsumerMachine(after: 0, isAscending: false)
+        #expect(try receive(&unordered, [message(5, 1), message(3, 2)]).deliveries.count == 2)
+    }
+
+    @Test("A new consumer that begins before the last message is heard from behind it")
+    func choosingAnew() throws {
+        var machine = OrderedConsumerMachine(after: 0)
+        _ = try receive(&machine, [message(2, 1), message(4, 2)])
+        machine.restarted(repeats: true)
+        let outcome = try receive(&machine, [message(2, 1), message(4, 2), message(7, 3), message(9, 4)])
+        #expect(outcome.deliveries.map(\.metadata.streamSequence) == [7, 9])
+        #expect(outcome.restart == nil)
+    }
+
     @Test("Flow control is collected, to be answered after use")
     func flowControl() throws {
         var machine = OrderedConsumerMachine(after: 0)
