@@ -11,6 +11,8 @@ public struct ConnectionMachine: Sendable {
         case required
         /// Always, before INFO.
         case first
+        /// Settled by what carries the bytes, before INFO: what INFO says about TLS is passed over.
+        case transport
     }
 
     /// What happened.
@@ -74,7 +76,6 @@ public struct ConnectionMachine: Sendable {
     private let security: Security
     private let maximumPingsOutstanding: Int
     private var state = State.awaitingInfo
-    private var isEncrypted: Bool
     /// PINGs sent and not answered, oldest first: nil for our own, an id for a flush.
     private var pings: [UInt64?] = []
     private var silentTicks = 0
@@ -85,7 +86,6 @@ public struct ConnectionMachine: Sendable {
     public init(security: Security, maximumPingsOutstanding: Int) {
         self.security = security
         self.maximumPingsOutstanding = max(1, maximumPingsOutstanding)
-        isEncrypted = security == .first
     }
 
     /// Whether the server has accepted us and the connection is alive.
@@ -121,13 +121,13 @@ public struct ConnectionMachine: Sendable {
         switch state {
         case .awaitingInfo:
             var actions: [Action] = []
-            if !isEncrypted {
-                if info.tlsRequired || (security == .required && info.tlsAvailable) {
-                    isEncrypted = true
-                    actions.append(.startTLS)
-                } else if security != .automatic {
-                    return end(.tlsNotOffered)
-                }
+            switch security {
+            case .first, .transport: break
+            case .automatic:
+                if info.tlsRequired { actions.append(.startTLS) }
+            case .required:
+                guard info.tlsRequired || info.tlsAvailable else { return end(.tlsNotOffered) }
+                actions.append(.startTLS)
             }
             state = .authenticating(info)
             pings.append(nil)
