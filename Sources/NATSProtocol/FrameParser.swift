@@ -13,11 +13,15 @@ public import NIOCore
 public struct FrameParser: Sendable {
     /// What a connection sends.
     public enum Element: Sendable, Equatable {
+        /// Messages of one subscription, in order.
         case messages(MessageBatch)
         /// The JSON text of an INFO line.
         case info(ByteBuffer)
+        /// The server wants to know whether we live.
         case ping
+        /// The server answered a PING.
         case pong
+        /// The server acknowledges a line, in verbose mode.
         case ok
         /// The text of an -ERR line, without its quotes.
         case error(String)
