@@ -17,9 +17,13 @@ public struct ConnectionMachine: Sendable {
 
     /// What happened.
     public enum Event: Sendable, Equatable {
+        /// The server said what it is.
         case info(ServerInfo)
+        /// The server wants to know whether we live.
         case ping
+        /// The server answered a PING.
         case pong
+        /// The text of an -ERR line.
         case serverError(String)
         /// The ping interval has passed. While reading is paused a missing PONG says nothing.
         case tick(readingPaused: Bool)
@@ -37,18 +41,25 @@ public struct ConnectionMachine: Sendable {
 
     /// What to do about it.
     public enum Action: Sendable, Equatable {
+        /// Encrypt from here on.
         case startTLS
         /// Send CONNECT, with the nonce signed if there is one, and PING.
         case authenticate(nonce: String?)
+        /// Send PING.
         case sendPing
+        /// Send PONG.
         case sendPong
         /// The server took us: subscribe and go.
         case established(ServerInfo)
+        /// The server said something new about itself.
         case infoChanged(ServerInfo)
+        /// The server will shut down: go to another if there is one.
         case lameDuck
+        /// Everything sent before this flush has reached the server.
         case completeFlush(id: UInt64)
         /// The server complains and stays.
         case report(ServerFault, text: String)
+        /// Close the socket.
         case close
         /// It is over; these flushes will never be answered.
         case ended(Failure, flushes: [UInt64])
@@ -56,13 +67,21 @@ public struct ConnectionMachine: Sendable {
 
     /// Why a connection ended.
     public enum Failure: Sendable, Equatable {
+        /// The server gave a reason, in these words.
         case server(ServerFault, text: String)
+        /// The server sent what is not the protocol.
         case protocolViolation(ProtocolError)
+        /// Encryption is demanded and the server has none.
         case tlsNotOffered
+        /// The server said nothing.
         case noInfo
+        /// The server did not answer CONNECT in time.
         case noAnswerToConnect
+        /// The server has stopped answering pings.
         case staleConnection
+        /// The socket was closed or failed, with the reason if one is known.
         case closedByServer(String?)
+        /// This side left.
         case left
     }
 

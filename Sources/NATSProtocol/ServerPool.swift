@@ -6,6 +6,7 @@
 public struct ServerPool: Sendable, Equatable {
     /// What to do next.
     public enum Step: Sendable, Equatable {
+        /// Dial this server after a pause.
         case dial(ServerAddress, after: Duration)
         /// The policy allows no further attempt.
         case giveUp
