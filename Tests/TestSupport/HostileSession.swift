@@ -109,7 +109,8 @@ public final class HostileSession {
         while true { try receive() }
     }
 
-    private func line() throws -> String {
+    /// The next line that the client says, without its end.
+    public func line() throws -> String {
         while true {
             if let end = received[position...].firstIndex(of: 10) {
                 defer { position = end + 1 }
@@ -117,6 +118,13 @@ public final class HostileSession {
             }
             try receive()
         }
+    }
+
+    /// What the client says next, however much has come.
+    public func bytes() throws -> [UInt8] {
+        if received.count == position { try receive() }
+        defer { position = received.count }
+        return Array(received[position...])
     }
 
     private func skip(_ count: Int) throws {
