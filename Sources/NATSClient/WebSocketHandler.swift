@@ -13,9 +13,39 @@ final class WebSocketHandler: ChannelDuplexHandler {
     /// The last ping, while too much waits to be written for its answer.
     private var owedPong: ByteBuffer?
     private var hasSaidGoodbye = false
+    /// What has come before it may speak.
+    private var early = ByteBuffer()
+    private var isOpen = false
+    private var context: ChannelHandlerContext?
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+    }
+
+    /// Begins, as soon as nothing else is between it and the socket.
+    func open() {
+        isOpen = true
+        guard let context, early.readableBytes > 0 else { return }
+        read(early, context)
+        early = ByteBuffer()
+        context.fireChannelReadComplete()
+    }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var buffer = unwrapInboundIn(data)
+        if isOpen {
+            read(buffer, context)
+        } else {
+            early.writeBuffer(&buffer)
+        }
+    }
+
+    private func read(_ buffer: ByteBuffer, _ context: ChannelHandlerContext) {
+        var buffer = buffer
         var found: [WebSocketReader.Element] = []
         swap(&found, &elements)
         var fault: ProtocolError?
@@ -79,7 +109,7 @@ final class WebSocketHandler: ChannelDuplexHandler {
     }
 
     private func sayGoodbye(code: UInt16, _ context: ChannelHandlerContext) {
-        guard !hasSaidGoodbye else { return }
+        guard isOpen, !hasSaidGoodbye else { return }
         hasSaidGoodbye = true
         context.writeAndFlush(encoded(.close(code: code)), promise: nil)
     }

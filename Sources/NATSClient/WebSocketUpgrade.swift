@@ -133,18 +133,25 @@ final class WebSocketUpgrade: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     /// Replaces HTTP; what came after the answer goes to the WebSocket.
+    ///
+    /// The parser of HTTP is at work at this moment, and takes all that is written for HTTP until it is gone: so long
+    /// the WebSocket keeps still.
     private func finish(_ context: ChannelHandlerContext) {
         let pipeline = context.pipeline.syncOperations
+        let handler = WebSocketHandler()
         do {
-            try pipeline.addHandler(WebSocketHandler(), position: .after(self))
+            try pipeline.addHandler(handler, position: .after(self))
         } catch {
             context.fireErrorCaught(error)
             return
         }
         // First this handler, which takes parts of HTTP only, then the decoder, which hands on what it has left.
         pipeline.removeHandler(context: context, promise: nil)
-        for handler in http { pipeline.removeHandler(handler, promise: nil) }
+        let removals = http.map { pipeline.removeHandler($0) }
         http = []
+        EventLoopFuture.andAllSucceed(removals, on: context.eventLoop).assumeIsolated().whenComplete { _ in
+            handler.open()
+        }
     }
 
     private static func randomKey() -> String {
