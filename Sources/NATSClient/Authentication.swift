@@ -14,6 +14,22 @@ public struct Authentication: Sendable, CustomStringConvertible, CustomDebugStri
 
     let method: Method
 
+    /// A token that is sent beside what the method says.
+    let additionalToken: String?
+
+    /// Reads it again from the file that it came from.
+    private let source: (@Sendable () throws -> Authentication)?
+
+    private init(
+        method: Method,
+        additionalToken: String? = nil,
+        source: (@Sendable () throws -> Authentication)? = nil
+    ) {
+        self.method = method
+        self.additionalToken = additionalToken
+        self.source = source
+    }
+
     /// Nobody, unless the server's address says more.
     public static let none = Authentication(method: .none)
 
@@ -38,18 +54,42 @@ public struct Authentication: Sendable, CustomStringConvertible, CustomDebugStri
         return Authentication(method: .credentials(jwt: jwt, seed: try seed.map { try NKeySeed($0) }))
     }
 
-    /// An nkey's seed in a file.
+    /// An nkey's seed in a file, which is read now and again for each connection.
     public static func nkeyFile(_ path: String) throws -> Authentication {
-        let lines = try contents(of: path, kind: "nkey file").split(whereSeparator: \.isNewline)
-        guard let seed = lines.first(where: { $0.hasPrefix("S") }) else {
-            throw NATSError(.invalidConfiguration, cause: "the nkey file \(path) holds no seed")
-        }
-        return try nkey(seed: String(seed))
+        try read { try nkey(text: contents(of: path, kind: "nkey file"), source: "nkey file \(path)") }
     }
 
-    /// A credentials file, as `nsc` writes it.
+    /// A credentials file, as `nsc` writes it, which is read now and again for each connection.
     public static func credentialsFile(_ path: String) throws -> Authentication {
-        try credentials(text: try contents(of: path, kind: "credentials file"), source: path)
+        try read { try credentials(text: contents(of: path, kind: "credentials file"), source: path) }
+    }
+
+    /// The same, with a token sent beside it for a server that looks at that, as the `nats` CLI does.
+    public func adding(token: String) -> Authentication {
+        switch method {
+        case .none: .token(token)
+        case .token: self
+        default: Authentication(method: method, additionalToken: token, source: source)
+        }
+    }
+
+    /// What to show now: read again, if it stands in a file.
+    func current() throws -> Authentication {
+        guard let source else { return self }
+        return Authentication(method: try source().method, additionalToken: additionalToken, source: source)
+    }
+
+    private static func read(_ source: @escaping @Sendable () throws -> Authentication) throws -> Authentication {
+        Authentication(method: try source().method, source: source)
+    }
+
+    /// The text of a file with an nkey's seed: the first line that begins as one.
+    static func nkey(text: String, source: String) throws -> Authentication {
+        let lines = text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
+        guard let seed = lines.first(where: { $0.hasPrefix("S") }) else {
+            throw NATSError(.invalidConfiguration, cause: "the \(source) holds no seed")
+        }
+        return try nkey(seed: seed)
     }
 
     /// The text of a credentials file: what stands between the lines of dashes, first the JWT, then the seed.
@@ -97,13 +137,15 @@ public struct Authentication: Sendable, CustomStringConvertible, CustomDebugStri
 
     /// The kind of authentication.
     public var description: String {
-        switch method {
-        case .none: "none"
-        case .userPassword(let user, _): "user \(user)"
-        case .token: "token"
-        case .nkey(let seed): seed.description
-        case .credentials(_, let seed): "JWT" + (seed.map { " with \($0)" } ?? "")
-        }
+        let kind =
+            switch method {
+            case .none: "none"
+            case .userPassword(let user, _): "user \(user)"
+            case .token: "token"
+            case .nkey(let seed): seed.description
+            case .credentials(_, let seed): "JWT" + (seed.map { " with \($0)" } ?? "")
+            }
+        return additionalToken == nil ? kind : "\(kind) and token"
     }
 
     /// The kind of authentication.

@@ -42,8 +42,10 @@ extension Connection {
     public func drain() async throws {
         let removed = state.withLock { state in
             state.repliesID = nil
+            state.isDraining = true
             return state.subscriptions.removeAll()
         }
+        announce(.draining)
         var lines = ByteBuffer()
         for (sid, _) in removed { lines.writeUnsubscribe(sid: sid) }
         // The rows are gone from the table, so that a reconnect does not bring them back, but what is on its way must
@@ -118,7 +120,7 @@ extension Connection {
     /// Tries one server and, if it takes us, stays until that connection is lost.
     private func attempt(_ server: ServerAddress, with dialer: Dialer) async {
         logger.debug("connecting", metadata: ["server": "\(server)"])
-        if epoch > 0 { announce(.reconnecting(server: server.description)) }
+        announce(epoch > 0 ? .reconnecting(server: server.description) : .connecting(server: server.description))
         let outcome = SessionOutcome()
         do {
             let channel = try await dialer.dial(server, outcome: outcome)
@@ -135,7 +137,7 @@ extension Connection {
         } catch is CancellationError {
             return
         } catch {
-            failed(NATSError(transport: error, server: server))
+            failed(NATSError(transport: error, server: server), to: server)
             return
         }
         // Cancellation closes the channel, so waiting for its end is waiting for little.
@@ -155,7 +157,7 @@ extension Connection {
         }
     }
 
-    private func failed(_ error: NATSError) {
+    private func failed(_ error: NATSError, to server: ServerAddress) {
         let refused =
             switch error.code {
             case .authorization, .authenticationExpired: true
@@ -172,6 +174,7 @@ extension Connection {
             return impatient.values.map(\.result)
         }
         logger.debug("not connected", metadata: ["reason": "\(error)"])
+        announce(.connectFailed(server: server.description, reason: error.description))
         for waiter in waiters { waiter.resolve(.failure(error)) }
     }
 
@@ -223,6 +226,10 @@ extension Connection {
         let sinks = left.subscriptions.all.map(\.row.sink) + left.draining.values
         for case .subscription(let subscription) in sinks { subscription.finish(end) }
         for listener in left.listeners.values {
+            listener.yield(.closed)
+            listener.finish()
+        }
+        for listener in left.statusListeners.values {
             listener.yield(.closed)
             listener.finish()
         }

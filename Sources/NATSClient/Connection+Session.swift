@@ -24,30 +24,33 @@ extension Connection {
 
     /// Makes a connection the one in use and returns what must be sent on it first; nil if it is no longer wanted.
     func established(_ channel: any Channel, server: ServerAddress, info: ServerInfo) -> ByteBuffer? {
-        let result = state.withLock { state -> (lines: ByteBuffer, waiters: [SingleResult<Void>])? in
+        let result = state.withLock {
+            state -> (lines: ByteBuffer, waiters: [SingleResult<Void>], discovered: [String])? in
             if case .closed = state.phase { return nil }
             state.epoch += 1
             state.dialing = nil
             state.session = .init(channel: channel, server: server, epoch: state.epoch, info: info)
             state.pool.connected()
-            state.pool.discovered(info.connectURLs)
+            let discovered = state.pool.discovered(info.connectURLs)
             state.roundFailure = nil
             let waiters = state.connectWaiters.values.map(\.result)
             state.connectWaiters = [:]
-            return (state.subscriptions.resubscription(), waiters)
+            return (state.subscriptions.resubscription(), waiters, discovered)
         }
         guard let result else { return nil }
         logger.info("connected", metadata: ["server": "\(server)", "version": "\(info.versionText)"])
         announce(.connected(server: server.description))
+        announce(discovered: result.discovered)
         for waiter in result.waiters { waiter.resolve(.success(())) }
         return result.lines
     }
 
     func infoChanged(_ info: ServerInfo) {
-        state.withLock { state in
+        let discovered = state.withLock { state in
             state.session?.info = info
-            state.pool.discovered(info.connectURLs)
+            return state.pool.discovered(info.connectURLs)
         }
+        announce(discovered: discovered)
     }
 
     /// The server will shut down; true if there is another to go to.

@@ -78,33 +78,6 @@ public final class Connection: Sendable {
     /// A subject for answers that nobody else has.
     public func newInbox() -> String { inboxBase + Self.randomToken() }
 
-    /// What happens from now on.
-    public func events() -> AsyncStream<ConnectionEvent> {
-        let (stream, continuation) = AsyncStream.makeStream(
-            of: ConnectionEvent.self,
-            bufferingPolicy: .bufferingNewest(256)
-        )
-        let id = state.withLock { state -> UInt64? in
-            if case .closed = state.phase { return nil }
-            let id = state.makeID()
-            state.listeners[id] = continuation
-            return id
-        }
-        guard let id else {
-            continuation.finish()
-            return stream
-        }
-        continuation.onTermination = { [weak self] _ in
-            _ = self?.state.withLock { $0.listeners.removeValue(forKey: id) }
-        }
-        return stream
-    }
-
-    func announce(_ event: ConnectionEvent) {
-        let listeners = state.withLock { Array($0.listeners.values) }
-        for listener in listeners { listener.yield(event) }
-    }
-
     func after(_ duration: Duration, _ body: @escaping @Sendable () -> Void) -> Scheduled<Void> {
         eventLoop.scheduleTask(in: TimeAmount(duration), body)
     }

@@ -2,7 +2,7 @@ public import NATSProtocol
 
 /// Everything that a connection needs to know.
 public struct ConnectionConfiguration: Sendable {
-    /// The servers to choose from.
+    /// The servers to choose from: all of them by WebSocket, or none.
     public var servers: [ServerAddress]
 
     /// The name that the server's monitoring shows.
@@ -35,7 +35,7 @@ public struct ConnectionConfiguration: Sendable {
     /// How to come back.
     public var reconnect = ReconnectPolicy()
 
-    /// A SOCKS5 proxy, host:port or socks5://host:port.
+    /// A SOCKS5 proxy that asks for no user: host:port or socks5://host:port, IPv6 addresses in brackets.
     public var socksProxy: String?
 
     /// Whether our own messages are kept from our own subscriptions.
@@ -59,19 +59,34 @@ public struct ConnectionConfiguration: Sendable {
     }
 
     func security(for server: ServerAddress) -> ConnectionMachine.Security {
-        switch tls.mode {
+        guard server.transport == .tcp else { return .transport }
+        return switch tls.mode {
         case .automatic: server.requiresTLS ? .required : .automatic
         case .required: .required
         case .first: .first
         }
     }
 
+    /// Whether TLS comes before everything else. For a WebSocket there is no other time.
+    func encryptsFirst(for server: ServerAddress) -> Bool {
+        switch server.transport {
+        case .tcp: tls.mode == .first
+        case .webSocket: server.requiresTLS || tls.mode != .automatic
+        }
+    }
+
     /// The CONNECT of this configuration, for a server that gave a nonce or none.
-    func connectOptions(for server: ServerAddress, nonce: String?, encrypted: Bool) throws -> ConnectOptions {
+    func connectOptions(
+        for server: ServerAddress,
+        as authentication: Authentication,
+        nonce: String?,
+        encrypted: Bool
+    ) throws -> ConnectOptions {
         var options = ConnectOptions(version: clientVersion)
         options.name = name
         options.tlsRequired = encrypted
         options.echo = !noEcho
+        options.token = authentication.additionalToken
         switch authentication.method {
         case .none:
             options.user = server.user

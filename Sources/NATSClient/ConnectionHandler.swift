@@ -28,13 +28,17 @@ final class ConnectionHandler: ChannelDuplexHandler {
     private let connection: Connection
     private let server: ServerAddress
     private let outcome: SessionOutcome
-    private let tls: NIOSSLContext?
-    private let waitsForProxy: Bool
+    private let tls: TLSClient
+    private let authentication: Authentication
+    private let proxied: Bool
+    private let security: ConnectionMachine.Security
     private let decoder = JSONDecoder()
     private var parser = FrameParser()
     private var machine: ConnectionMachine
     private var elements: [FrameParser.Element] = []
     private var readIsWithheld = false
+    /// Whether a PING is to be answered once less waits to be written.
+    private var owesPong = false
     private var isEncrypted: Bool
     private var failure: NATSError?
     private var timers: [Scheduled<Void>] = []
@@ -45,16 +49,18 @@ final class ConnectionHandler: ChannelDuplexHandler {
         connection: Connection,
         server: ServerAddress,
         outcome: SessionOutcome,
-        tls: NIOSSLContext?,
-        waitsForProxy: Bool
+        tls: TLSClient,
+        authentication: Authentication,
+        proxied: Bool
     ) {
         self.connection = connection
         self.server = server
         self.outcome = outcome
         self.tls = tls
-        self.waitsForProxy = waitsForProxy
-        let security = connection.configuration.security(for: server)
-        isEncrypted = security == .first
+        self.authentication = authentication
+        self.proxied = proxied
+        security = connection.configuration.security(for: server)
+        isEncrypted = connection.configuration.encryptsFirst(for: server)
         machine = ConnectionMachine(
             security: security,
             maximumPingsOutstanding: connection.configuration.maximumPingsOutstanding
@@ -79,12 +85,12 @@ final class ConnectionHandler: ChannelDuplexHandler {
                 bound.value.run(.handshakeTimeout)
             }
         )
-        if !waitsForProxy, isEncrypted { startTLS(context) }
+        if !proxied, security == .first { startTLS(context) }
         context.fireChannelActive()
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is SOCKSProxyEstablishedEvent, isEncrypted { startTLS(context) }
+        if event is SOCKSProxyEstablishedEvent, security == .first { startTLS(context) }
         context.fireUserInboundEventTriggered(event)
     }
 
@@ -113,6 +119,11 @@ final class ConnectionHandler: ChannelDuplexHandler {
         } else {
             context.read()
         }
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if owesPong, context.channel.isWritable { sendPong(context) }
+        context.fireChannelWritabilityChanged()
     }
 
     func triggerUserOutboundEvent(context: ChannelHandlerContext, event: Any, promise: EventLoopPromise<Void>?) {
@@ -181,7 +192,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         case .startTLS: startTLS(context)
         case .authenticate(let nonce): authenticate(context, nonce: nonce)
         case .sendPing: send("PING\r\n", context)
-        case .sendPong: send("PONG\r\n", context)
+        case .sendPong: sendPong(context)
         case .established(let info): established(context, info)
         case .infoChanged(let info): connection.infoChanged(info)
         case .lameDuck: if connection.lameDuck(server) { run(.flush(id: Self.leavingFlush)) }
@@ -199,15 +210,16 @@ final class ConnectionHandler: ChannelDuplexHandler {
         context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
     }
 
+    /// Answers a PING, or several at once where the server does not read: their answers are not to pile up.
+    private func sendPong(_ context: ChannelHandlerContext) {
+        owesPong = !context.channel.isWritable
+        if !owesPong { send("PONG\r\n", context) }
+    }
+
     private func startTLS(_ context: ChannelHandlerContext) {
         isEncrypted = true
         do {
-            guard let tls else {
-                throw NATSError(.tls, cause: "the server demands TLS, which could not be set up")
-            }
-            // A certificate's name is checked against a host name, or, without one, against the address in use.
-            let name = server.certificateName ?? (server.isNumeric ? nil : server.host)
-            let handler = try NIOSSLClientHandler(context: tls, serverHostname: name)
+            let handler = try tls.handler(for: server)
             try context.pipeline.syncOperations.addHandler(handler, position: .before(self))
         } catch {
             fail(error, context)
@@ -218,6 +230,7 @@ final class ConnectionHandler: ChannelDuplexHandler {
         do {
             let options = try connection.configuration.connectOptions(
                 for: server,
+                as: authentication,
                 nonce: nonce,
                 encrypted: isEncrypted
             )

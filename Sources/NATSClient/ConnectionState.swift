@@ -69,6 +69,10 @@ struct ConnectionState {
     var connectWaiters: [UInt64: ConnectWaiter] = [:]
     var writers: [SingleResult<Void>] = []
     var listeners: [UInt64: AsyncStream<ConnectionEvent>.Continuation] = [:]
+    var statusListeners: [UInt64: AsyncStream<ConnectionStatus>.Continuation] = [:]
+    /// The status that was told last.
+    var toldStatus = ConnectionStatus.idle
+    var isDraining = false
     /// Ends a pause between two attempts.
     var pause: SingleResult<Void>?
     /// Why the last full round over the servers failed, while there is no connection.

@@ -4,24 +4,36 @@ import NIOPosix
 import NIOSOCKS
 import NIOSSL
 
-/// Opens the sockets of a connection, directly or through a proxy.
+/// Opens the sockets of a connection, directly or through a proxy, and lays out what their bytes pass through.
+///
+/// From the socket inwards: SOCKS until the proxy has connected, TLS, for a WebSocket its handlers, and the
+/// connection's own.
 struct Dialer: Sendable {
     /// Large enough that a busy stream arrives in few, long runs.
     private static let receiveBufferSize = 256 << 10
 
     private let connection: Connection
-    private let tls: NIOSSLContext
+    private let tls: TLSClient
     private let proxy: ServerAddress?
 
     init(connection: Connection) throws {
         self.connection = connection
-        tls = try connection.configuration.tls.context()
-        proxy = try connection.configuration.socksProxy.map(Self.proxyAddress)
+        do {
+            try ServerAddress.checkTransports(of: connection.configuration.servers)
+        } catch {
+            throw NATSError(error)
+        }
+        let proxy = try connection.configuration.socksProxy.map(Self.proxyAddress)
+        tls = try TLSClient(connection.configuration.tls, isProxied: proxy != nil)
+        self.proxy = proxy
     }
 
     /// Opens a socket to a server; the handshake goes on by itself and ends in the outcome.
+    ///
+    /// Credentials in files are read again for each, so that new ones count from the next connection on.
     func dial(_ server: ServerAddress, outcome: SessionOutcome) async throws -> any Channel {
         let target = proxy ?? server
+        let authentication = try connection.configuration.authentication.current()
         do {
             return try await ClientBootstrap(group: connection.eventLoop)
                 .connectTimeout(TimeAmount(connection.configuration.connectTimeout))
@@ -32,21 +44,7 @@ struct Dialer: Sendable {
                 )
                 .channelInitializer { [self] channel in
                     channel.eventLoop.makeCompletedFuture {
-                        let pipeline = channel.pipeline.syncOperations
-                        if proxy != nil {
-                            try pipeline.addHandler(
-                                SOCKSClientHandler(targetAddress: .domain(server.host, port: server.port))
-                            )
-                        }
-                        try pipeline.addHandler(
-                            ConnectionHandler(
-                                connection: connection,
-                                server: server,
-                                outcome: outcome,
-                                tls: tls,
-                                waitsForProxy: proxy != nil
-                            )
-                        )
+                        try lay(channel.pipeline.syncOperations, to: server, as: authentication, outcome)
                     }
                 }
                 .connect(host: target.host, port: target.port)
@@ -55,6 +53,31 @@ struct Dialer: Sendable {
             throw proxy.map { NATSError(proxy: $0, transport: error, server: server) }
                 ?? NATSError(transport: error, server: server)
         }
+    }
+
+    private func lay(
+        _ pipeline: ChannelPipeline.SynchronousOperations,
+        to server: ServerAddress,
+        as authentication: Authentication,
+        _ outcome: SessionOutcome
+    ) throws {
+        if proxy != nil { try pipeline.addHandler(SOCKSClientHandler(targetAddress: server.socksTarget)) }
+        if server.transport == .webSocket {
+            let encrypts = connection.configuration.encryptsFirst(for: server)
+            try pipeline.addHandler(
+                WebSocketUpgrade(server: server, tls: encrypts ? tls : nil, proxied: proxy != nil)
+            )
+        }
+        try pipeline.addHandler(
+            ConnectionHandler(
+                connection: connection,
+                server: server,
+                outcome: outcome,
+                tls: tls,
+                authentication: authentication,
+                proxied: proxy != nil
+            )
+        )
     }
 
     private static func proxyAddress(_ text: String) throws -> ServerAddress {
@@ -70,8 +93,7 @@ struct Dialer: Sendable {
             )
         }
         do {
-            let address = try ServerAddress(String(bare))
-            return ServerAddress(host: address.host, port: bare.contains(":") ? address.port : 1080)
+            return try ServerAddress(String(bare), defaultPort: 1080)
         } catch {
             throw NATSError(
                 .invalidConfiguration,

@@ -2,8 +2,9 @@ import Foundation
 
 /// A context of the `nats` command line: servers and credentials under a name.
 ///
-/// Contexts are read, never written. References to other stores of secrets (`op://`, `nsc://`) are refused with a
-/// clear error.
+/// Contexts are read, never written. Secrets may stand in files (`file://`), in variables (`env://`) or encoded in the
+/// context itself (`data:`); references to other programs' stores (`op://`, `nsc://`) are refused with a clear error. A
+/// SOCKS proxy must ask for no user. What concerns events, colours and the stores of Windows is passed over.
 public struct NATSContext: Sendable {
     /// The context's name.
     public let name: String
@@ -67,6 +68,7 @@ public struct NATSContext: Sendable {
         var userJwt: String?
         var userSeed: String?
         var tlsFirst: Bool?
+        var nsc: String?
 
         enum CodingKeys: String, CodingKey {
             case description
@@ -86,12 +88,22 @@ public struct NATSContext: Sendable {
             case userJwt = "user_jwt"
             case userSeed = "user_seed"
             case tlsFirst = "tls_first"
+            case nsc
         }
     }
 
     private init(_ name: String, _ fields: Fields, _ environment: [String: String]) throws {
         func text(_ value: String?) -> String? { value.flatMap { $0.isEmpty ? nil : $0 } }
-        func path(_ value: String?) -> String? { text(value).map { Self.expanded($0, environment) } }
+        func path(_ value: String?, _ field: String) throws -> String? {
+            try text(value).map { try SecretReference.path($0, field: field, environment: environment) }
+        }
+        if text(fields.nsc) != nil {
+            throw NATSError(
+                .invalidConfiguration,
+                cause: "the context \(name) takes its identity from nsc, which is not supported",
+                hint: "Write the credentials to a file with nsc generate creds, and name that as creds."
+            )
+        }
         self.name = name
         about = text(fields.description)
         jetStreamDomain = text(fields.jetstreamDomain)
@@ -99,26 +111,50 @@ public struct NATSContext: Sendable {
         var configuration = try ConnectionConfiguration(text(fields.url) ?? "nats://127.0.0.1:4222")
         configuration.socksProxy = text(fields.socksProxy)
         configuration.inboxPrefix = text(fields.inboxPrefix) ?? configuration.inboxPrefix
-        configuration.tls.mode = fields.tlsFirst == true ? .first : .automatic
-        configuration.tls.certificateAuthorityFile = path(fields.ca)
-        configuration.tls.certificateFile = path(fields.cert)
-        configuration.tls.keyFile = path(fields.key)
-        if let user = text(fields.user) {
-            let password = try Self.secret(text(fields.password) ?? "", environment)
-            configuration.authentication = .userPassword(user: user, password: password)
-        } else if let file = path(fields.creds) {
-            configuration.authentication = try .credentialsFile(file)
-        } else if let file = path(fields.nkey) {
-            configuration.authentication = try .nkeyFile(file)
-        } else if let jwt = text(fields.userJwt) {
-            configuration.authentication = try .credentials(
-                jwt: try Self.secret(jwt, environment),
-                seed: try text(fields.userSeed).map { try Self.secret($0, environment) }
-            )
-        } else if let token = text(fields.token) {
-            configuration.authentication = .token(try Self.secret(token, environment))
+        configuration.tls.certificateAuthorityFile = try path(fields.ca, "ca")
+        configuration.tls.certificateFile = try path(fields.cert, "cert")
+        configuration.tls.keyFile = try path(fields.key, "key")
+        if fields.tlsFirst == true {
+            configuration.tls.mode = .first
+        } else if text(fields.ca) != nil || text(fields.cert) != nil {
+            // Whoever names authorities or a certificate means TLS, as with the `nats` CLI.
+            configuration.tls.mode = .required
         }
+        configuration.authentication = try Self.authentication(fields, environment)
         self.configuration = configuration
+    }
+
+    /// Of several identities the first that is given, and the token beside it, as the `nats` CLI has it.
+    private static func authentication(_ fields: Fields, _ environment: [String: String]) throws -> Authentication {
+        func reference(_ text: String?, _ field: String, _ bare: SecretReference.Bare) throws -> SecretReference? {
+            guard let text, !text.isEmpty else { return nil }
+            return try SecretReference(text, field: field, bare: bare, environment: environment)
+        }
+        func secret(_ text: String?, _ field: String) throws -> String? {
+            try reference(text, field, .literal)?.text(field: field)
+        }
+        let identity: Authentication
+        if let user = fields.user, !user.isEmpty {
+            identity = .userPassword(user: user, password: try secret(fields.password, "password") ?? "")
+        } else if let creds = try reference(fields.creds, "creds", .path) {
+            if case .file(let path) = creds {
+                identity = try .credentialsFile(path)
+            } else {
+                identity = try .credentials(text: try creds.text(field: "creds"), source: "of a context")
+            }
+        } else if let nkey = try reference(fields.nkey, "nkey", .path) {
+            if case .file(let path) = nkey {
+                identity = try .nkeyFile(path)
+            } else {
+                identity = try .nkey(text: try nkey.text(field: "nkey"), source: "nkey of a context")
+            }
+        } else if let jwt = try secret(fields.userJwt, "user_jwt") {
+            identity = try .credentials(jwt: jwt, seed: try secret(fields.userSeed, "user_seed"))
+        } else {
+            identity = .none
+        }
+        guard let token = try secret(fields.token, "token") else { return identity }
+        return identity.adding(token: token)
     }
 
     private static func folder(_ environment: [String: String]) -> String {
@@ -138,44 +174,5 @@ public struct NATSContext: Sendable {
             )
         }
         return name
-    }
-
-    /// A secret, possibly kept in a file or a variable.
-    private static func secret(_ text: String, _ environment: [String: String]) throws -> String {
-        if text.hasPrefix("env://") {
-            let variable = String(text.dropFirst(6))
-            guard let value = environment[variable] else {
-                throw NATSError(.invalidConfiguration, cause: "the variable \(variable) of a context is not set")
-            }
-            return value
-        }
-        if text.hasPrefix("file://") {
-            return try Authentication.contents(
-                of: expanded(String(text.dropFirst(7)), environment),
-                kind: "secret file"
-            )
-            .trimmingCharacters(in: .whitespacesAndNewlines)
-        }
-        for scheme in ["op://", "nsc://"] where text.hasPrefix(scheme) {
-            throw NATSError(
-                .invalidConfiguration,
-                cause: "a context refers to a secret by \(scheme), which is not supported",
-                hint: "Use a file:// or env:// reference."
-            )
-        }
-        return text
-    }
-
-    /// A path with `~` and `$VARIABLE` replaced.
-    private static func expanded(_ path: String, _ environment: [String: String]) -> String {
-        var path = path.hasPrefix("file://") ? String(path.dropFirst(7)) : path
-        if path == "~" || path.hasPrefix("~/") {
-            path = (environment["HOME"] ?? NSHomeDirectory()) + path.dropFirst()
-        }
-        // Longer names first, so that $HOMEBREW is not taken for $HOME.
-        for (name, value) in environment.sorted(by: { $0.key.count > $1.key.count }) where path.contains("$") {
-            path = path.replacing("${\(name)}", with: value).replacing("$\(name)", with: value)
-        }
-        return path
     }
 }

@@ -45,7 +45,9 @@ extension NATSError {
                 .unreachable,
                 server: name,
                 cause: "the server accepted the connection and said nothing, or closed it",
-                hint: "If it is set to handshake_first, turn on TLS first; otherwise check that this is a NATS port."
+                hint: server.transport == .tcp
+                    ? "If it is set to handshake_first, turn on TLS first; otherwise check that this is a NATS port."
+                    : "Check that this is a port for WebSockets, and use wss:// if it demands TLS."
             )
         case .noAnswerToConnect:
             self.init(.timeout, server: name, cause: "the server did not answer CONNECT in time")
@@ -122,7 +124,7 @@ extension NATSError {
         case ChannelError.connectTimeout:
             self.init(.unreachable, server: name, cause: "the server did not accept the connection in time")
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError:
-            self.init(tls: error, server: name)
+            self.init(tls: error, server: server)
         case let error as SOCKSError.ConnectionFailed:
             self.init(.proxy, server: name, cause: "the SOCKS proxy \(Self.refusal(error.reply))")
         case is SOCKSError.InvalidAuthenticationSelection, is SOCKSError.NoValidAuthenticationMethod:
@@ -188,7 +190,7 @@ extension NATSError {
         }
     }
 
-    private init(tls error: any Error, server: String) {
+    private init(tls error: any Error, server: ServerAddress) {
         let text = "\(error)"
         let upper = text.uppercased()
         let hint: String? =
@@ -201,7 +203,9 @@ extension NATSError {
             {
                 "The certificate is for another host: connect by the name that it bears."
             } else if upper.contains("WRONG_VERSION_NUMBER") {
-                "The server speaks before TLS begins: turn off TLS first."
+                server.transport == .tcp
+                    ? "The server speaks before TLS begins: turn off TLS first."
+                    : "What answers there does not speak TLS: use ws:// without the TLS options, or check the port."
             } else if upper.contains("CERTIFICATE_REQUIRED") || upper.contains("BAD_CERTIFICATE")
                 || upper.contains("HANDSHAKE_FAILURE") || upper.contains("UNKNOWN_CA")
             {
@@ -209,6 +213,6 @@ extension NATSError {
             } else {
                 nil
             }
-        self.init(.tls, server: server, cause: "TLS failed: \(text)", hint: hint)
+        self.init(.tls, server: server.description, cause: "TLS failed: \(text)", hint: hint)
     }
 }

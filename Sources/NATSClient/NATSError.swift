@@ -2,26 +2,47 @@
 public struct NATSError: Error, Sendable, CustomStringConvertible {
     /// What went wrong.
     public enum Code: Sendable, Hashable {
+        /// Nobody listens at the address.
         case connectionRefused
+        /// The server cannot be reached, or says nothing.
         case unreachable
+        /// The host name has no address.
         case resolve
+        /// The SOCKS proxy refused, or cannot be reached.
         case proxy
+        /// The server refuses the credentials, or there are none and it wants some.
         case authorization
+        /// The server did not get credentials in the time that it allows.
         case authenticationTimeout
+        /// The credentials have expired or were revoked.
         case authenticationExpired
+        /// Encryption could not be set up, or one side insists on it and the other has none.
         case tls
+        /// What the server sent is not the NATS protocol.
         case protocolViolation
+        /// The message is larger than the server takes: `limit` bytes.
         case maximumPayload(limit: Int)
+        /// The server, or the account, has as many connections as it allows.
         case maximumConnections
+        /// The user must not publish or subscribe to the subject.
         case permissions(subject: String)
+        /// Nobody listens on the subject of the request.
         case noResponders
+        /// No answer came in time.
         case timeout
+        /// The connection was lost, or there is none at the moment.
         case disconnected
+        /// The connection was closed by this side.
         case closed
+        /// The subject is not one that can be used here.
         case invalidSubject
+        /// A header has an illegal name or value.
         case invalidHeader
+        /// What the connection was told to do makes no sense.
         case invalidConfiguration
+        /// The server has stopped answering pings.
         case staleConnection
+        /// Another complaint of the server.
         case serverError
     }
 

@@ -4,11 +4,11 @@ import NIOSSL
 public struct TLSOptions: Sendable, Equatable {
     /// When.
     public enum Mode: Sendable, Equatable {
-        /// If the server demands it or an address is `tls://`.
+        /// If the server demands it or an address is `tls://` or `wss://`.
         case automatic
-        /// Always.
+        /// Always; `ws://` is then as `wss://`.
         case required
-        /// Always, before the server's first word: for servers with `handshake_first`.
+        /// Always, before the server's first word: for servers with `handshake_first`. A WebSocket's always is.
         case first
     }
 

@@ -11,13 +11,19 @@ public struct ConnectionMachine: Sendable {
         case required
         /// Always, before INFO.
         case first
+        /// Settled by what carries the bytes, before INFO: what INFO says about TLS is passed over.
+        case transport
     }
 
     /// What happened.
     public enum Event: Sendable, Equatable {
+        /// The server said what it is.
         case info(ServerInfo)
+        /// The server wants to know whether we live.
         case ping
+        /// The server answered a PING.
         case pong
+        /// The text of an -ERR line.
         case serverError(String)
         /// The ping interval has passed. While reading is paused a missing PONG says nothing.
         case tick(readingPaused: Bool)
@@ -35,18 +41,25 @@ public struct ConnectionMachine: Sendable {
 
     /// What to do about it.
     public enum Action: Sendable, Equatable {
+        /// Encrypt from here on.
         case startTLS
         /// Send CONNECT, with the nonce signed if there is one, and PING.
         case authenticate(nonce: String?)
+        /// Send PING.
         case sendPing
+        /// Send PONG.
         case sendPong
         /// The server took us: subscribe and go.
         case established(ServerInfo)
+        /// The server said something new about itself.
         case infoChanged(ServerInfo)
+        /// The server will shut down: go to another if there is one.
         case lameDuck
+        /// Everything sent before this flush has reached the server.
         case completeFlush(id: UInt64)
         /// The server complains and stays.
         case report(ServerFault, text: String)
+        /// Close the socket.
         case close
         /// It is over; these flushes will never be answered.
         case ended(Failure, flushes: [UInt64])
@@ -54,13 +67,21 @@ public struct ConnectionMachine: Sendable {
 
     /// Why a connection ended.
     public enum Failure: Sendable, Equatable {
+        /// The server gave a reason, in these words.
         case server(ServerFault, text: String)
+        /// The server sent what is not the protocol.
         case protocolViolation(ProtocolError)
+        /// Encryption is demanded and the server has none.
         case tlsNotOffered
+        /// The server said nothing.
         case noInfo
+        /// The server did not answer CONNECT in time.
         case noAnswerToConnect
+        /// The server has stopped answering pings.
         case staleConnection
+        /// The socket was closed or failed, with the reason if one is known.
         case closedByServer(String?)
+        /// This side left.
         case left
     }
 
@@ -74,7 +95,6 @@ public struct ConnectionMachine: Sendable {
     private let security: Security
     private let maximumPingsOutstanding: Int
     private var state = State.awaitingInfo
-    private var isEncrypted: Bool
     /// PINGs sent and not answered, oldest first: nil for our own, an id for a flush.
     private var pings: [UInt64?] = []
     private var silentTicks = 0
@@ -85,7 +105,6 @@ public struct ConnectionMachine: Sendable {
     public init(security: Security, maximumPingsOutstanding: Int) {
         self.security = security
         self.maximumPingsOutstanding = max(1, maximumPingsOutstanding)
-        isEncrypted = security == .first
     }
 
     /// Whether the server has accepted us and the connection is alive.
@@ -121,13 +140,13 @@ public struct ConnectionMachine: Sendable {
         switch state {
         case .awaitingInfo:
             var actions: [Action] = []
-            if !isEncrypted {
-                if info.tlsRequired || (security == .required && info.tlsAvailable) {
-                    isEncrypted = true
-                    actions.append(.startTLS)
-                } else if security != .automatic {
-                    return end(.tlsNotOffered)
-                }
+            switch security {
+            case .first, .transport: break
+            case .automatic:
+                if info.tlsRequired { actions.append(.startTLS) }
+            case .required:
+                guard info.tlsRequired || info.tlsAvailable else { return end(.tlsNotOffered) }
+                actions.append(.startTLS)
             }
             state = .authenticating(info)
             pings.append(nil)

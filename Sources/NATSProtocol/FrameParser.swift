@@ -8,16 +8,20 @@ public import NIOCore
 /// `NATSClient` does that and executes what the machines answer. Start reading here, then at `ConnectionMachine`.
 ///
 /// The parser is fed buffers as they come off the socket, split anywhere. Messages stay where they are: a run of
-/// messages of one subscription becomes a ``MessageBatch`` that shares the buffer. Only a frame that the end of a
-/// buffer cuts is copied, once, into memory of its known size.
+/// messages of one subscription becomes a ``MessageBatch`` that shares the buffer. Copied is only a frame that the end
+/// of a buffer cuts, once, into memory of its known size, and a run that is a small part of its buffer.
 public struct FrameParser: Sendable {
     /// What a connection sends.
     public enum Element: Sendable, Equatable {
+        /// Messages of one subscription, in order.
         case messages(MessageBatch)
         /// The JSON text of an INFO line.
         case info(ByteBuffer)
+        /// The server wants to know whether we live.
         case ping
+        /// The server answered a PING.
         case pong
+        /// The server acknowledges a line, in verbose mode.
         case ok
         /// The text of an -ERR line, without its quotes.
         case error(String)
@@ -139,8 +143,10 @@ public struct FrameParser: Sendable {
         of input: ByteBuffer,
         into elements: inout [Element]
     ) {
-        guard !run.isEmpty, let bytes = input.getSlice(at: input.readerIndex + start, length: end - start)
+        guard !run.isEmpty, var bytes = input.getSlice(at: input.readerIndex + start, length: end - start)
         else { return }
+        // Whoever keeps a few of these messages must not keep with them all that came beside them.
+        if bytes.readableBytes < bytes.storageCapacity / 4 { bytes = ByteBuffer(buffer: bytes) }
         let offset = UInt32(start)
         let frames = offset == 0 ? Array(run) : run.map { $0.movedBack(by: offset) }
         elements.append(.messages(MessageBatch(bytes: bytes, frames: frames)))

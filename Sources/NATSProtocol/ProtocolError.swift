@@ -2,11 +2,17 @@
 public struct ProtocolError: Error, Sendable, Equatable, CustomStringConvertible {
     /// The kinds of fault this target can find.
     public enum Code: Sendable, Equatable {
+        /// Bytes that are no frame.
         case malformedFrame
+        /// A line of more than `limit` bytes.
         case controlLineTooLong(limit: Int)
+        /// A message of `size` bytes was announced, more than `limit`.
         case messageTooLarge(size: Int, limit: Int)
+        /// A subject that cannot be sent.
         case invalidSubject
+        /// A header that cannot be sent.
         case invalidHeader
+        /// A server address that cannot be read.
         case invalidServerAddress
     }
 

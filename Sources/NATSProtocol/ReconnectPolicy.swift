@@ -2,6 +2,7 @@
 public struct ReconnectPolicy: Sendable, Equatable {
     /// How often every server is tried before giving up.
     public enum Attempts: Sendable, Equatable {
+        /// Until the connection is closed.
         case unlimited
         /// So many rounds over all servers; 0 means that a lost connection is not replaced.
         case rounds(Int)

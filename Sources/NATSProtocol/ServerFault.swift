@@ -1,18 +1,32 @@
 /// What the text of an `-ERR` line means.
 public enum ServerFault: Sendable, Equatable {
+    /// The credentials are refused.
     case authorizationViolation
+    /// No credentials came in time.
     case authenticationTimeout
+    /// The credentials have expired or were revoked.
     case authenticationExpired
+    /// We have not answered its pings.
     case staleConnection
+    /// The server or the account takes no more connections.
     case maximumConnections
+    /// A message was too large.
     case maximumPayload
+    /// A line was too long.
     case controlLineExceeded
+    /// It did not understand an operation.
     case unknownOperation
+    /// It takes encrypted connections only.
     case tlsRequired
+    /// The user must not publish there.
     case publishPermission(subject: String)
+    /// The user must not subscribe to that.
     case subscriptionPermission(subject: String, queue: String?)
+    /// A subscription's subject is none.
     case invalidSubject
+    /// A published message's subject is none.
     case invalidPublishSubject
+    /// Anything else.
     case other
 
     /// Reads the text of an `-ERR` line; servers differ in the case of letters.

@@ -1,10 +1,12 @@
 /// Decides which server to try next, and when.
 ///
-/// Given servers stay for ever; discovered ones come and go with the `connect_urls` of the server in use. A round
-/// tries every server once without waiting; between rounds the policy's back-off holds.
+/// Given servers stay for ever; discovered ones come and go with the `connect_urls` of the server in use, up to
+/// ``discoveredLimit`` of them. A round tries every server once without waiting; between rounds the policy's back-off
+/// holds.
 public struct ServerPool: Sendable, Equatable {
     /// What to do next.
     public enum Step: Sendable, Equatable {
+        /// Dial this server after a pause.
         case dial(ServerAddress, after: Duration)
         /// The policy allows no further attempt.
         case giveUp
@@ -21,9 +23,12 @@ public struct ServerPool: Sendable, Equatable {
     /// A server that refuses our credentials so often in succession is asked no more.
     private static let refusalLimit = 2
 
+    /// So many discovered servers are remembered; a longer list is taken from its beginning.
+    public static let discoveredLimit = 256
+
     private let policy: ReconnectPolicy
     private var members: [Member]
-    /// The endpoints that this round has yet to try.
+    /// The servers that this round has yet to try.
     private var untried: [String]
     private var failedRounds = 0
     private var hasConnected = false
@@ -38,10 +43,10 @@ public struct ServerPool: Sendable, Equatable {
     public init(servers: [ServerAddress], policy: ReconnectPolicy) {
         self.policy = policy
         members = []
-        for address in servers where !members.contains(where: { $0.address.endpoint == address.endpoint }) {
+        for address in servers where !members.contains(where: { $0.address.identity == address.identity }) {
             members.append(Member(address: address, isGiven: true))
         }
-        untried = members.map(\.address.endpoint)
+        untried = members.map(\.address.identity)
     }
 
     /// Every server known, in the order in which they are tried.
@@ -50,7 +55,7 @@ public struct ServerPool: Sendable, Equatable {
     /// Whether there is a server to go to if the current one leaves.
     public var hasAlternative: Bool {
         members.contains {
-            !$0.isLeaving && $0.address.endpoint != current?.endpoint && $0.refusals < Self.refusalLimit
+            !$0.isLeaving && $0.address.identity != current?.identity && $0.refusals < Self.refusalLimit
         }
     }
 
@@ -87,10 +92,10 @@ public struct ServerPool: Sendable, Equatable {
     public mutating func lost() {
         failedRounds = 0
         hasTriedAll = false
-        let endpoint = current?.endpoint
-        let others = members.filter { $0.address.endpoint != endpoint && !$0.isLeaving }
-        let last = members.filter { $0.address.endpoint == endpoint || $0.isLeaving }
-        untried = (others + last).map(\.address.endpoint)
+        let identity = current?.identity
+        let others = members.filter { $0.address.identity != identity && !$0.isLeaving }
+        let last = members.filter { $0.address.identity == identity || $0.isLeaving }
+        untried = (others + last).map(\.address.identity)
     }
 
     /// The dialled server could not be reached, or refused our credentials.
@@ -107,26 +112,35 @@ public struct ServerPool: Sendable, Equatable {
         return hasAlternative
     }
 
-    /// Takes the `connect_urls` of the server in use.
-    public mutating func discovered(_ urls: [String]) {
-        guard !urls.isEmpty, let current else { return }
+    /// Takes the `connect_urls` of the server in use and returns the endpoints that were not known before.
+    @discardableResult
+    public mutating func discovered(_ urls: [String]) -> [String] {
+        guard !urls.isEmpty, let current else { return [] }
         // The list is a server's word: what cannot be read is passed over.
-        let addresses = urls.compactMap { try? ServerAddress($0) }
-        let endpoints = Set(addresses.map(\.endpoint))
+        let addresses = urls.prefix(Self.discoveredLimit).compactMap { url in
+            (try? ServerAddress(url)).map { inherited($0, from: current) }
+        }
+        let identities = Set(addresses.map(\.identity))
         members.removeAll {
-            !$0.isGiven && !endpoints.contains($0.address.endpoint) && $0.address.endpoint != current.endpoint
+            !$0.isGiven && !identities.contains($0.address.identity) && $0.address.identity != current.identity
         }
-        for address in addresses where !members.contains(where: { $0.address.endpoint == address.endpoint }) {
-            members.append(Member(address: inherited(address, from: current), isGiven: false))
+        var known = Set(members.map(\.address.identity))
+        var new: [String] = []
+        for address in addresses where known.insert(address.identity).inserted {
+            members.append(Member(address: address, isGiven: false))
+            new.append(address.endpoint)
         }
+        return new
     }
 
-    /// A discovered address speaks and identifies itself as the server that told of it.
+    /// A discovered address is reached, and identifies itself, as the server that told of it.
     private func inherited(_ address: ServerAddress, from origin: ServerAddress) -> ServerAddress {
         let name = origin.certificateName ?? (origin.isNumeric ? nil : origin.host)
         return ServerAddress(
             host: address.host,
             port: address.port,
+            transport: origin.transport,
+            path: origin.path,
             requiresTLS: origin.requiresTLS || address.requiresTLS,
             user: origin.user,
             password: origin.password,
@@ -146,25 +160,25 @@ public struct ServerPool: Sendable, Equatable {
 
     private mutating func beginRound() {
         failedRounds += 1
-        untried = members.map(\.address.endpoint)
+        untried = members.map(\.address.identity)
     }
 
     private mutating func takeUntried() -> ServerAddress? {
         while !untried.isEmpty {
-            let endpoint = untried.removeFirst()
-            if isUsable(endpoint), let member = members.first(where: { $0.address.endpoint == endpoint }) {
+            let identity = untried.removeFirst()
+            if isUsable(identity), let member = members.first(where: { $0.address.identity == identity }) {
                 return member.address
             }
         }
         return nil
     }
 
-    private func isUsable(_ endpoint: String) -> Bool {
-        members.contains { $0.address.endpoint == endpoint && $0.refusals < Self.refusalLimit }
+    private func isUsable(_ identity: String) -> Bool {
+        members.contains { $0.address.identity == identity && $0.refusals < Self.refusalLimit }
     }
 
     private mutating func update(_ address: ServerAddress, _ change: (inout Member) -> Void) {
-        guard let index = members.firstIndex(where: { $0.address.endpoint == address.endpoint }) else { return }
+        guard let index = members.firstIndex(where: { $0.address.identity == address.identity }) else { return }
         change(&members[index])
     }
 }

@@ -1,4 +1,3 @@
-import Foundation
 import Logging
 import NATSClient
 import NATSProtocol
@@ -7,36 +6,6 @@ import TestSupport
 import Testing
 
 @Suite struct TLSTests {
-    /// An authority, a server's certificate for localhost and 127.0.0.1, one for another host, and a client's.
-    private static func certificates() async throws -> TemporaryDirectory {
-        let folder = try TemporaryDirectory("tls")
-        let script = """
-            set -e; cd '\(folder.path)'
-            for ca in ca other; do
-              openssl req -x509 -newkey rsa:2048 -nodes -days 2 -keyout $ca.key -out $ca.pem -subj /CN=$ca
-            done
-            leaf() {
-              openssl req -newkey rsa:2048 -nodes -keyout $1.key -out $1.csr -subj /CN=$1
-              printf "subjectAltName=$2\\nextendedKeyUsage=serverAuth,clientAuth\\n" > $1.ext
-              openssl x509 -req -in $1.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile $1.ext -out $1.pem
-            }
-            leaf server DNS:localhost,IP:127.0.0.1
-            leaf elsewhere DNS:elsewhere.example
-            leaf client DNS:client
-            """
-        try await onOwnThread {
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: "/bin/sh")
-            process.arguments = ["-c", script]
-            process.standardOutput = FileHandle.nullDevice
-            process.standardError = FileHandle.nullDevice
-            try process.run()
-            process.waitUntilExit()
-            #expect(process.terminationStatus == 0)
-        }
-        return folder
-    }
-
     private static func server(
         _ folder: TemporaryDirectory,
         certificate: String = "server",
@@ -70,7 +39,7 @@ import Testing
     }
 
     @Test func upgradesAndVerifies() async throws {
-        let folder = try await Self.certificates()
+        let folder = try await TestCertificates.make()
         defer { folder.remove() }
         let server = try await Self.server(folder)
         defer { server.close() }
@@ -97,7 +66,7 @@ import Testing
     }
 
     @Test func verifiesTheHost() async throws {
-        let folder = try await Self.certificates()
+        let folder = try await TestCertificates.make()
         defer { folder.remove() }
         let server = try await Self.server(folder, certificate: "elsewhere")
         defer { server.close() }
@@ -111,7 +80,7 @@ import Testing
     }
 
     @Test func speaksTLSFirst() async throws {
-        let folder = try await Self.certificates()
+        let folder = try await TestCertificates.make()
         defer { folder.remove() }
         let server = try await Self.server(folder, more: "handshake_first: true")
         defer { server.close() }
@@ -135,7 +104,7 @@ import Testing
     }
 
     @Test func showsAClientCertificate() async throws {
-        let folder = try await Self.certificates()
+        let folder = try await TestCertificates.make()
         defer { folder.remove() }
         let server = try await Self.server(folder, more: "verify: true, ca_file: \"\(folder.file("ca.pem"))\"")
         defer { server.close() }

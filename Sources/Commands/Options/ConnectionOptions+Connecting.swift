@@ -113,8 +113,13 @@ extension ConnectionSettings {
 }
 
 extension ConnectionSettings.Identity {
-    /// What the client proves itself with; of several, the one that the `nats` CLI would take.
+    /// What the client proves itself with; of several, the one that the `nats` CLI would take, and the token beside it.
     func authentication() throws -> Authentication {
+        let identity = try provenIdentity()
+        return token.map { identity.adding(token: $0) } ?? identity
+    }
+
+    private func provenIdentity() throws -> Authentication {
         if let user {
             // As with the `nats` CLI, a user without a password is a token.
             guard let password else { return .token(user) }
@@ -123,11 +128,11 @@ extension ConnectionSettings.Identity {
         if let credentials { return try .credentialsFile(credentials) }
         if let nkey { return try .nkeyFile(nkey) }
         if let jwt { return try .credentials(jwt: jwt, seed: seed) }
-        if let token { return .token(token) }
+        if token != nil { return .none }
         throw CommandError(
             .usage,
             text: password == nil ? "a seed is given without its JWT" : "a password is given without a user",
-            hint: password == nil ? "set NATS_JWT as well, or give --creds" : "give --user as well"
+            hint: password == nil ? "give --jwt as well (NATS_JWT), or --creds" : "give --user as well"
         )
     }
 }

@@ -21,6 +21,12 @@ struct ConnectionOptions: ParsableArguments, Sendable {
     @Option(help: "File with an nkey seed (NATS_NKEY).", completion: .file())
     var nkey: String?
 
+    @Option(help: "User JWT (NATS_JWT, which other users of this machine cannot see).")
+    var jwt: String?
+
+    @Option(help: "Seed that proves the JWT (NATS_SEED, which other users of this machine cannot see).")
+    var seed: String?
+
     @Option(name: .customLong("tlscert"), help: "Client certificate, PEM (NATS_CERT).", completion: .file())
     var certificate: String?
 
@@ -33,6 +39,9 @@ struct ConnectionOptions: ParsableArguments, Sendable {
     @Flag(name: .customLong("tlsfirst"), help: "Begin with TLS, before the server's greeting.")
     var tlsFirst = false
 
+    @Flag(name: .customLong("tls-first"), help: .hidden)
+    var tlsFirstBesides = false
+
     @Option(
         help: "How long a request may take, for example 10s (NATS_TIMEOUT; default 5s).",
         transform: DurationArgument.parse
@@ -44,6 +53,9 @@ struct ConnectionOptions: ParsableArguments, Sendable {
 
     @Option(name: .customLong("js-domain"), help: "JetStream domain.")
     var domain: String?
+
+    @Option(name: .customLong("domain"), help: .hidden)
+    var domainBesides: String?
 
     @Option(name: .customLong("js-api-prefix"), help: "Prefix of the JetStream API, for imports from other accounts.")
     var apiPrefix: String?
@@ -63,7 +75,12 @@ struct ConnectionOptions: ParsableArguments, Sendable {
     /// Refuses a context that is asked for and forbidden at once.
     func validate() throws {
         if noContext, context != nil { throw ValidationError("Give --context or --no-context, not both.") }
-        if domain != nil, apiPrefix != nil { throw ValidationError("Give --js-domain or --js-api-prefix, not both.") }
+        if domain != nil, domainBesides != nil {
+            throw ValidationError("--domain is another name of --js-domain: give one of them.")
+        }
+        if domain ?? domainBesides != nil, apiPrefix != nil {
+            throw ValidationError("Give --js-domain or --js-api-prefix, not both.")
+        }
     }
 
     /// What the flags say.
@@ -75,15 +92,17 @@ struct ConnectionOptions: ParsableArguments, Sendable {
             password: password,
             token: token,
             credentials: creds,
-            nkey: nkey
+            nkey: nkey,
+            jwt: jwt,
+            seed: seed
         )
         settings.certificate = certificate
         settings.certificateKey = certificateKey
         settings.authorities = authorities
-        settings.tlsFirst = tlsFirst ? true : nil
+        settings.tlsFirst = tlsFirst || tlsFirstBesides ? true : nil
         settings.timeout = timeout
         settings.socksProxy = socksProxy
-        settings.domain = domain
+        settings.domain = domain ?? domainBesides
         settings.apiPrefix = apiPrefix
         settings.inboxPrefix = inboxPrefix
         settings.connectionName = connectionName

@@ -201,7 +201,8 @@ public actor ClusterConnections {
         switch event {
         case .connected(let server): logger.info("connected", metadata: ["server": "\(server)"])
         case .disconnected(let reason): logger.warning("the connection was lost", metadata: ["reason": "\(reason)"])
-        case .reconnecting, .lameDuck, .serverError, .closed: break
+        case .connecting, .connectFailed, .reconnecting, .discovered, .lameDuck, .serverError, .draining, .closed:
+            break
         }
     }
 }
