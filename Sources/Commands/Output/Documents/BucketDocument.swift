@@ -3,22 +3,43 @@ import KVModel
 import KeyValue
 import Replication
 
-/// A live bucket in `--json` output of `kv info`, `kv add` and `kv ls`.
+/// A live bucket in `--json` output of `kv info`, `kv add`, `kv edit` and `kv ls`.
 struct BucketDocument: Encodable, Sendable {
+    /// Where a bucket is to be kept.
+    struct Placement: Encodable, Hashable, Sendable {
+        var cluster: String?
+        var tags: [String]
+    }
+
+    /// What is republished, and where to.
+    struct Republish: Encodable, Hashable, Sendable {
+        var source: String
+        var destination: String
+        var headersOnly: Bool
+    }
+
     var bucket: String
     var description: String
     var created: String
     var stream: String
+    var backingStore = "JetStream"
     var history: Int64
     var ttlSeconds: Double
     var limitMarkerTtlSeconds: Double?
+    var perKeyTtl: Bool
     var maxBytes: Int64
     var maxValueSize: Int64
     var storage: String
     var compression: Bool
     var replicas: Int64
+    var allowDirect: Bool
+    var placement: Placement?
+    var republish: Republish?
     var isMirror: Bool
+    var mirror: OriginDocument?
+    var sources: [OriginDocument]?
     var metadata: [String: String]
+    var cluster: ClusterDocument?
     var entries: UInt64
     var keys: UInt64?
     var bytes: UInt64
@@ -36,13 +57,21 @@ struct BucketDocument: Encodable, Sendable {
         history = configuration.history
         ttlSeconds = Double(configuration.ttl) / 1e9
         limitMarkerTtlSeconds = configuration.limitMarkerTTL > 0 ? Double(configuration.limitMarkerTTL) / 1e9 : nil
+        perKeyTtl = configuration.allowsEntryTTL
         maxBytes = configuration.maximumBytes
         maxValueSize = configuration.maximumValueSize
         storage = configuration.storage
         compression = configuration.isCompressed
         replicas = configuration.replicas
+        allowDirect = configuration.allowsDirectGet
+        placement = Self.placement(configuration)
+        republish = Self.republish(configuration)
         isMirror = configuration.isMirror
+        mirror = OriginDocument.mirror(info)
+        let sources = OriginDocument.sources(info)
+        self.sources = sources.isEmpty ? nil : sources
         metadata = configuration.withoutServerMetadata.metadata
+        cluster = ClusterDocument(info)
         entries = info.state.messages
         keys = Self.keys(info)
         bytes = info.state.bytes
@@ -61,5 +90,24 @@ struct BucketDocument: Encodable, Sendable {
     static func lastTime(_ info: StreamInfo) -> String? {
         guard info.state.lastSequence > 0 else { return nil }
         return info.reply["state"]?["last_ts"]?.string
+    }
+
+    private static func placement(_ configuration: BucketConfiguration) -> Placement? {
+        guard let placement = configuration.stream["placement"], placement.object?.isEmpty == false else { return nil }
+        let cluster = placement["cluster"]?.string ?? ""
+        let tags = (placement["tags"]?.array ?? []).compactMap(\.string)
+        guard !cluster.isEmpty || !tags.isEmpty else { return nil }
+        return Placement(cluster: cluster.isEmpty ? nil : cluster, tags: tags)
+    }
+
+    private static func republish(_ configuration: BucketConfiguration) -> Republish? {
+        guard let republish = configuration.stream["republish"],
+            let destination = republish["dest"]?.string, !destination.isEmpty
+        else { return nil }
+        return Republish(
+            source: republish["src"]?.string ?? ">",
+            destination: destination,
+            headersOnly: republish["headers_only"]?.bool ?? false
+        )
     }
 }
