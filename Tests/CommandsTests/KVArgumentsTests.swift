@@ -7,13 +7,20 @@ import Testing
 
 @Suite("Arguments of kv")
 struct KVArgumentsTests {
-    private func parse<Command>(_ type: Command.Type, _ arguments: String) throws -> Command {
-        try #require(try BucketCommand.parseAsRoot(Self.words(arguments)) as? Command)
+    private func parse<Command>(_ type: Command.Type, _ line: String) throws -> Command {
+        try #require(try Self.parse(line) as? Command)
     }
 
-    /// The words of a line, without the first: a whole tree of commands takes long to parse.
-    private static func words(_ line: String) -> [String] {
-        line.split(separator: " ").dropFirst().map { $0 == "''" ? "" : String($0) }
+    /// Parses a line with the subcommand of `kv` that it names: to parse with the whole tree takes long in debug builds.
+    private static func parse(_ line: String) throws -> any ParsableCommand {
+        let words = line.split(separator: " ").dropFirst().map { $0 == "''" ? "" : String($0) }
+        let name = try #require(words.first)
+        let command = try #require(
+            BucketCommand.configuration.subcommands.first { command in
+                command.configuration.commandName == name || command.configuration.aliases.contains(name)
+            }
+        )
+        return try command.parseAsRoot(Array(words.dropFirst()))
     }
 
     private static let settings: [(String, String, JSONValue?)] = [
@@ -135,7 +142,10 @@ struct KVArgumentsTests {
         #expect(own.stream["subjects"] == ["$KV.near.>"])
     }
 
-    @Test("Storage may be written short", arguments: [("file", "file"), ("f", "file"), ("memory", "memory"), ("m", "memory")])
+    @Test(
+        "Storage may be written short",
+        arguments: [("file", "file"), ("f", "file"), ("memory", "memory"), ("m", "memory")]
+    )
     func storage(text: String, value: String) throws {
         let command = try parse(BucketAddCommand.self, "kv add orders --storage " + text)
         #expect(try command.bucketConfiguration(try command.arguments.name).storage == value)
@@ -263,7 +273,7 @@ struct KVArgumentsTests {
         ]
     )
     func wrong(line: String) throws {
-        let error = #expect(throws: (any Error).self) { _ = try BucketCommand.parseAsRoot(Self.words(line)) }
+        let error = #expect(throws: (any Error).self) { _ = try Self.parse(line) }
         #expect(BucketCommand.exitCode(for: try #require(error)).rawValue == RunStatus.usage.rawValue)
     }
 
