@@ -31,7 +31,9 @@ public struct KeyStream: AsyncSequence, Sendable {
             self.events = events
         }
 
-        /// The next key; nil when all were listed. A key that the key codec cannot decode is an error.
+        /// The next key; nil when all were listed.
+        ///
+        /// A key that the key codec cannot decode is an error.
         public mutating func next(isolation actor: isolated (any Actor)? = #isolation) async throws -> Key? {
             while let event = try await events?.next(isolation: actor) {
                 switch event {

@@ -8,13 +8,17 @@ public struct PurgedMarkers: Sendable, Hashable {
     public var keys = 0
     /// How many messages were removed, markers and history.
     public var messages: UInt64 = 0
+
+    /// So many of each.
+    public init(keys: Int = 0, messages: UInt64 = 0) {
+        (self.keys, self.messages) = (keys, messages)
+    }
 }
 
 extension KeyValueBucket {
-    /// Removes what is left of deleted keys: markers older than a time with all their history, of younger ones the
-    /// history alone. With zero or less, all of them.
+    /// Removes markers older than a time with all their history, and of younger ones the history alone.
     ///
-    /// The markers of the last half hour stay unless told otherwise, so that watches that were away for a while learn
+    /// With zero or less, all of them. The markers of the last half hour stay unless told otherwise, so that watches that were away for a while learn
     /// of the deletions. What is written to a key meanwhile stays. Needs the right to purge the stream.
     @discardableResult
     public func purgeDeletes(olderThan age: Duration = .seconds(1800)) async throws -> PurgedMarkers {

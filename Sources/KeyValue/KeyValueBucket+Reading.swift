@@ -1,5 +1,6 @@
 import JetStream
 public import KVModel
+import NATSClient
 
 extension KeyValueBucket {
     /// The entry that a key's value stands in, the newest or that of a revision.
@@ -78,15 +79,18 @@ extension KeyValueBucket {
         let (context, stream) = (context, name.streamName)
         var isDirect = (consistency ?? self.consistency) == .anyReplica && bucket.allowsDirectGet
         let message = try await attempt(about: key, repeats: true) { timeout in
-            if isDirect {
-                do {
-                    return try await direct(context, stream, timeout)
-                } catch let error as JetStreamError where error.code == .unavailable {
-                    // The bucket's configuration may have been changed since it was opened.
-                    isDirect = false
-                }
+            guard isDirect else { return try await leader(context, stream, timeout) }
+            do {
+                return try await direct(context, stream, timeout)
+            } catch let error as JetStreamError where error.code == .unavailable {
+                // The bucket's configuration may have been changed since it was opened.
+                isDirect = false
+                return try await leader(context, stream, timeout)
+            } catch let error as NATSError where error.code == .timeout {
+                // Servers before 2.10 say nothing then.
+                isDirect = false
+                throw error
             }
-            return try await leader(context, stream, timeout)
         }
         return message.map(bucket.entry)
     }

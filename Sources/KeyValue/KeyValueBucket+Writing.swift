@@ -54,7 +54,7 @@ extension KeyValueBucket {
         throw KeyValueError(code: .conflictTooOften, bucket: name, key: key)
     }
 
-    /// Deletes a key: a marker becomes its newest entry, its history stays. Answers the marker's revision.
+    /// Deletes a key: a marker becomes its newest entry, its history stays; answers the marker's revision.
     ///
     /// Deleting a key that does not exist is no error. With `expecting` only if its newest revision is that one.
     @discardableResult
@@ -62,7 +62,7 @@ extension KeyValueBucket {
         try await write(key, nil, .init(operation: "DEL", expected: revision))
     }
 
-    /// Deletes a key with its history; a marker stays. Answers the marker's revision.
+    /// Deletes a key with its history, and answers the revision of the marker that stays.
     ///
     /// With `expecting` only if the key's newest revision is that one. With `markerTimeToLive` the marker goes after
     /// that time, rounded up to whole seconds (servers from 2.11 on, in buckets with a `limitMarkerTTL`).

@@ -16,8 +16,6 @@ public struct WatchOptions: Sendable {
     public var patience: Duration? = .seconds(120)
     /// The creation time that the bucket must have; nil to take the one found.
     public var created: String?
-    /// How often an idle server says that it is there.
-    public var heartbeat: Duration = .seconds(2)
     /// How many bytes may wait to be read.
     public var capacity = 8 << 20
     /// Whether a full watch is given up, to be taken up again behind what was read; otherwise the whole connection
@@ -99,7 +97,6 @@ public struct Watch: Sendable {
         consumerOptions.patience = options.patience
         consumerOptions.bytesPerSecond = options.bytesPerSecond
         consumerOptions.created = options.created
-        consumerOptions.heartbeat = options.heartbeat
         consumerOptions.capacity = options.capacity
         consumerOptions.parks = options.parks
         let patterns = KeyPattern.canonical(options.patterns)
@@ -116,6 +113,8 @@ public struct Watch: Sendable {
             consumerOptions.filters = patterns.map { bucket.subjectPrefix + $0.description }
         } else {
             filter = patterns
+            // Servers refuse to choose the newest of each subject without a filter.
+            if options.start == .lastPerSubject { consumerOptions.filters = [bucket.subjectPrefix + ">"] }
         }
         consumer = try await OrderedConsumer(
             bucket.context,

@@ -39,7 +39,6 @@ actor WatchReader {
         if !stored.isEmpty { wanted.patterns = stored }
         wanted.headersOnly = options.withoutValues
         wanted.patience = options.patience
-        wanted.heartbeat = .seconds(5)
         wanted.capacity = max(options.capacity, 256 << 10)
         wanted.parks = true
         var first: Revision = 1

@@ -52,6 +52,9 @@ extension Connection {
         return reply
     }
 
+    /// How many requests wait for their answer or their turn.
+    package var requestsUnderWay: Int { state.withLock { $0.requests.count + $0.turns.count + $0.turnsTaken } }
+
     private enum Admission {
         /// It is on its way, and its answer filed under this number.
         case sent(UInt64)

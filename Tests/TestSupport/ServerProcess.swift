@@ -34,6 +34,8 @@ public final class ServerProcess: Sendable {
     public let binary: ServerBinary
     /// The port it listens on, the same after every restart.
     public let port: Int
+    /// What it calls itself.
+    public let name: String
     /// Holds its configuration, its logs and its store; tests may put certificates there.
     public let directory: TemporaryDirectory
     private let state = Mutex(State())
@@ -70,9 +72,10 @@ public final class ServerProcess: Sendable {
         self.binary = binary
         self.directory = directory
         port = try options.port ?? FreePort.next()
+        name = options.name ?? "server-\(port)"
         var text = """
             listen: "127.0.0.1:\(port)"
-            server_name: "\(options.name ?? "server-\(port)")"
+            server_name: "\(name)"
             \(options.configuration)
 
             """

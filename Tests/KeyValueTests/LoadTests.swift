@@ -1,0 +1,113 @@
+import Foundation
+import JetStream
+import KVModel
+import KeyValue
+import NATSClient
+import Synchronization
+import TestSupport
+import Testing
+
+@Suite("One connection under load", .serialized)
+struct LoadTests {
+    /// What the process holds in memory, in bytes.
+    private static func residentMemory() throws -> Int {
+        let text = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8)
+        let pages = text.split(separator: " ").dropFirst().first.flatMap { Int($0) } ?? 0
+        return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
+    }
+
+    @Test("100,000 gets and puts at once leave nothing behind", arguments: ServerBinary.all)
+    func gets(binary: ServerBinary) async throws {
+        // In a debug build, or under the thread sanitizer, a part of them shows the same.
+        let count = isLongRun || Self.isOptimised ? 100_000 : 10_000
+        try await ConformanceRig.run(binary) { rig in
+            var after: [Int] = []
+            for round in 0..<3 {
+                try await withThrowingTaskGroup(of: Void.self) { group in
+                    for number in 0..<count {
+                        let key = Key("k.\(number % 1000)")
+                        if number % 2 == 0 {
+                            group.addTask { try await rig.kv.put(key, "\(round)") }
+                        } else {
+                            group.addTask { _ = try await rig.kv.get(key) }
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+                #expect(rig.kv.bucket.context.connection.requestsUnderWay == 0)
+                after.append(try Self.residentMemory())
+            }
+            #expect(after[2] < after[0] + after[0] / 10 + (8 << 20), "\(after.map { $0 >> 20 }) MiB")
+        }
+    }
+
+    @Test("1,000 watchers see each its own, one that never reads keeps nobody waiting")
+    func watchers() async throws {
+        try await withBuckets { buckets, server in
+            let bucket = try await buckets.create(BucketConfiguration(name: try BucketName("app")))
+            let kv = KeyValueBucket(bucket)
+            let (watchers, rounds) = (1000, 5)
+            let ready = Count()
+            // Reads its first event and then nothing more.
+            var lazy = kv.watch().makeAsyncIterator()
+            _ = try await lazy.next()
+            try await withThrowingTaskGroup(of: [Revision].self) { group in
+                for number in 0..<watchers {
+                    let pattern = try KeyPattern(number < 20 ? ">" : "k.\(number)")
+                    group.addTask {
+                        var revisions: [Revision] = []
+                        for try await event in kv.watch([pattern]) {
+                            switch event {
+                            case .endOfInitialData: ready.add()
+                            case .undecodable(let error): throw error
+                            case .entry(let entry):
+                                revisions.append(entry.revision)
+                                if entry.string == "last" { return revisions }
+                            }
+                        }
+                        return revisions
+                    }
+                }
+                try await eventually("all watches to begin", timeout: .seconds(60)) {
+                    ready.value == watchers
+                }
+                for round in 0..<rounds {
+                    if round == rounds / 2 { try await server.restart() }
+                    for number in 20..<watchers {
+                        try await patiently { try await kv.put(Key("k.\(number)"), "\(round)") }
+                    }
+                }
+                for number in 20..<watchers { try await kv.put(Key("k.\(number)"), "last") }
+                for try await revisions in group {
+                    #expect(revisions == revisions.sorted() && Set(revisions).count == revisions.count)
+                    #expect(revisions.count >= rounds + 1 || revisions.count >= watchers - 20)
+                }
+            }
+        }
+    }
+
+    private static var isOptimised: Bool {
+        var isDebug = false
+        assert({ isDebug = true; return true }())
+        return !isDebug
+    }
+
+    /// Tries until the server is back.
+    private func patiently(_ body: () async throws -> Void) async throws {
+        for _ in 0..<20 {
+            do { return try await body() } catch let error as KeyValueError where error.code == .unanswered {
+                continue
+            }
+        }
+        try await body()
+    }
+}
+
+/// A number that tasks count up together.
+private final class Count: Sendable {
+    private let number = Mutex(0)
+
+    var value: Int { number.withLock { $0 } }
+
+    func add() { number.withLock { $0 += 1 } }
+}
