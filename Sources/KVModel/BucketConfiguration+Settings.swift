@@ -2,8 +2,8 @@ extension BucketConfiguration {
     /// The settings that can be given as text, `--set FIELD=VALUE`.
     public static let settingNames = [
         "history", "ttl", "max-bytes", "max-value-size", "storage", "replicas", "compression", "description",
-        "placement.cluster", "placement.tags", "republish.source", "republish.destination", "limit-marker-ttl",
-        "metadata.NAME", "mirror", "sources", "allow-direct",
+        "placement.cluster", "placement.tags", "republish.source", "republish.destination", "republish.headers-only",
+        "limit-marker-ttl", "metadata.NAME", "mirror", "sources", "allow-direct",
     ]
 
     /// Changes one setting given as `FIELD=VALUE`; an empty value takes an optional setting away.
@@ -15,31 +15,27 @@ extension BucketConfiguration {
         let value = String(text[text.index(after: equals)...])
         switch field {
         case "history": history = try number(field, value, in: 1...64)
-        case "ttl": ttl = try duration(field, value)
+        case "ttl": ttl = try duration(field, value, atLeast: Self.shortestTTL)
         case "max-bytes": maximumBytes = try SizeText.bytes(value)
         case "max-value-size": maximumValueSize = try SizeText.bytes(value)
         case "replicas": replicas = try number(field, value, in: 1...5)
-        case "limit-marker-ttl": limitMarkerTTL = try duration(field, value)
+        case "limit-marker-ttl": limitMarkerTTL = try duration(field, value, atLeast: Self.shortestMarkerTTL)
         case "storage":
             guard value == "file" || value == "memory" else {
                 throw .invalidSetting(field, value: value, reason: "storage is file or memory")
             }
             storage = value
-        case "compression":
-            guard let isOn = Self.truth(value) ?? (value == "s2" ? true : value == "none" ? false : nil) else {
-                throw .invalidSetting(field, value: value, reason: "compression is true or false")
-            }
-            isCompressed = isOn
-        case "allow-direct":
-            guard let isOn = Self.truth(value) else {
-                throw .invalidSetting(field, value: value, reason: "allow-direct is true or false")
-            }
-            allowsDirectGet = isOn
+        case "compression" where value == "s2": isCompressed = true
+        case "compression": isCompressed = value == "none" ? false : try truth(field, value)
+        case "allow-direct": allowsDirectGet = try truth(field, value)
         case "description": description = value
         case "placement.cluster": setMember("placement", "cluster", value.isEmpty ? nil : .string(value))
         case "placement.tags": setMember("placement", "tags", Self.list(value))
         case "republish.source": setMember("republish", "src", value.isEmpty ? nil : .string(value))
         case "republish.destination": setMember("republish", "dest", value.isEmpty ? nil : .string(value))
+        case "republish.headers-only":
+            let isOn = value.isEmpty ? false : try truth(field, value)
+            setMember("republish", "headers_only", isOn ? true : nil)
         case "mirror", "sources": try setOrigins(field, value)
         default:
             guard field.hasPrefix("metadata."), field.count > 9 else {
@@ -50,32 +46,16 @@ extension BucketConfiguration {
     }
 
     private mutating func setOrigins(_ field: String, _ value: String) throws(ModelError) {
-        var origins: [JSONValue] = []
-        for name in value.split(separator: ",") {
-            let bucket = try BucketName(String(name))
-            var origin: JSONValue = ["name": .string(bucket.streamName)]
-            if field == "sources", let own = self.name {
-                let transform: JSONValue = [
-                    "src": .string(bucket.subjectPrefix + ">"), "dest": .string(own.subjectPrefix + ">"),
-                ]
-                origin["subject_transforms"] = [transform]
-            }
-            origins.append(origin)
+        var origins: [BucketOrigin] = []
+        for name in value.split(separator: ",") { origins.append(BucketOrigin(try BucketName(String(name)))) }
+        guard field == "mirror" else {
+            sources = origins
+            return
         }
-        if field == "sources" {
-            stream["sources"] = origins.isEmpty ? nil : .array(origins)
-        } else {
-            guard origins.count < 2 else {
-                throw .invalidSetting(field, value: value, reason: "a bucket mirrors one other")
-            }
-            stream["mirror"] = origins.first
-            stream["mirror_direct"] = origins.isEmpty ? nil : true
-            if origins.isEmpty {
-                stream["subjects"] = name.map { [.string($0.subjectPrefix + ">")] }
-            } else {
-                stream["subjects"] = nil
-            }
+        guard origins.count < 2 else {
+            throw .invalidSetting(field, value: value, reason: "a bucket mirrors one other")
         }
+        mirror = origins.first
     }
 
     private mutating func setMember(_ object: String, _ member: String, _ value: JSONValue?) {
@@ -95,19 +75,24 @@ extension BucketConfiguration {
         return value
     }
 
-    private func duration(_ field: String, _ text: String) throws(ModelError) -> Int64 {
+    private func duration(
+        _ field: String,
+        _ text: String,
+        atLeast shortest: Int64
+    ) throws(ModelError) -> Int64 {
         let nanoseconds = try DurationText.nanoseconds(text)
-        guard nanoseconds == 0 || nanoseconds >= 100_000_000 else {
-            throw .invalidSetting(field, value: text, reason: "servers take 0 (none) or at least 100ms")
+        guard nanoseconds == 0 || nanoseconds >= shortest else {
+            let least = DurationText.text(nanoseconds: shortest)
+            throw .invalidSetting(field, value: text, reason: "servers take 0 (none) or at least \(least)")
         }
         return nanoseconds
     }
 
-    private static func truth(_ text: String) -> Bool? {
+    private func truth(_ field: String, _ text: String) throws(ModelError) -> Bool {
         switch text {
-        case "true", "yes", "on": true
-        case "false", "no", "off": false
-        default: nil
+        case "true", "yes", "on": return true
+        case "false", "no", "off": return false
+        default: throw .invalidSetting(field, value: text, reason: "\(field) is true or false")
         }
     }
 

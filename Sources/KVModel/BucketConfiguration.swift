@@ -44,6 +44,15 @@ public struct BucketConfiguration: Sendable, Hashable {
             republish["src"] = .string(newName.subjectPrefix + source.dropFirst(oldPrefix.count))
             stream["republish"] = .object(republish)
         }
+        if let oldPrefix, let sources = stream["sources"]?.array {
+            stream["sources"] = .array(
+                sources.map { source in
+                    guard var origin = BucketOrigin(source) else { return source }
+                    origin.moveDestinations(from: oldPrefix, to: newName.subjectPrefix)
+                    return origin.asSource(of: newName).json
+                }
+            )
+        }
     }
 
     /// How many entries the bucket keeps of each key, 1 to 64; -1 without a limit.
@@ -54,13 +63,13 @@ public struct BucketConfiguration: Sendable, Hashable {
 
     /// How long the bucket keeps an entry, in nanoseconds; 0 for ever.
     ///
-    /// Setting it keeps the duplicate window within it, as servers demand.
+    /// Setting it gives the duplicate window that ADR-8 asks for: two minutes, or as long as this if that is shorter.
     public var ttl: Int64 {
         get { integer("max_age", none: 0) }
         set {
             stream["max_age"] = .integer(newValue)
-            let window = integer("duplicate_window", none: Self.defaultDuplicateWindow)
-            stream["duplicate_window"] = .integer(newValue > 0 ? min(window, newValue) : window)
+            let longest = newValue > 0 ? newValue : Self.defaultDuplicateWindow
+            stream["duplicate_window"] = .integer(min(longest, Self.defaultDuplicateWindow))
         }
     }
 

@@ -20,13 +20,20 @@ public struct KeyPattern: Hashable, Sendable, CustomStringConvertible {
 
     /// Reads a pattern such as `user.>`, `*.config` or `app.port`.
     public init(_ text: String) throws(ModelError) {
+        try self.init(encodable: text)
+        guard isStorable else {
+            throw .invalidPattern(text, reason: "spaces and control characters cannot stand in a key")
+        }
+    }
+
+    /// Reads a pattern of keys that a codec turns before they are stored: any character may stand between its dots.
+    ///
+    /// No server must see it as it is: see `isStorable`.
+    public init(encodable text: String) throws(ModelError) {
         var tokens: [Token] = []
         let parts = text.utf8.split(separator: 46, omittingEmptySubsequences: false)
         for (index, part) in parts.enumerated() {
             guard !part.isEmpty else { throw .invalidPattern(text, reason: "no part between dots may be empty") }
-            guard part.allSatisfy({ $0 > 32 && $0 != 127 }) else {
-                throw .invalidPattern(text, reason: "spaces and control characters cannot stand in a key")
-            }
             if part.elementsEqual("*".utf8) {
                 tokens.append(.one)
             } else if part.elementsEqual(">".utf8) {
@@ -39,6 +46,11 @@ public struct KeyPattern: Hashable, Sendable, CustomStringConvertible {
             }
         }
         self.init(description: text, tokens: tokens)
+    }
+
+    /// Whether a server can be asked for it as it is: it has no space or control character.
+    public var isStorable: Bool {
+        description.utf8.allSatisfy { $0 > 32 && $0 != 127 }
     }
 
     /// Whether the pattern has no wildcard, so that it names one key.

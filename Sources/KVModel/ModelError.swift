@@ -2,6 +2,8 @@
 public enum ModelError: Error, Sendable, Equatable {
     /// Not a bucket name.
     case invalidBucketName(String)
+    /// Not a key.
+    case invalidKey(String, reason: String)
     /// Not a key pattern.
     case invalidPattern(String, reason: String)
     /// Not a rule that maps keys.
@@ -22,6 +24,8 @@ extension ModelError: CustomStringConvertible {
         switch self {
         case .invalidBucketName(let name):
             "\"\(name)\" is not a bucket name: use letters, digits, - and _, at most 252 of them"
+        case .invalidKey(let key, let reason):
+            "\"\(key)\" is not a key: \(reason)"
         case .invalidPattern(let pattern, let reason):
             "\"\(pattern)\" is not a key pattern: \(reason)"
         case .invalidMapping(let rule, let reason):

@@ -6,7 +6,8 @@ extension BucketConfiguration {
     ///
     /// Servers from 2.12 on refuse fields they do not know, older ones drop them silently, which is worse: the field
     /// looks set and is not. Fields at their default are left out without mention. Fields that no version up to 2.15
-    /// has are left as they are for newer servers. Server-made metadata and `first_seq` never travel.
+    /// has are left as they are for newer servers. Server-made metadata and `first_seq` never travel. Transforms of a
+    /// mirror or of sources are named as `mirror.subject_transforms` and `sources.subject_transforms`.
     public func adapted(to version: ServerVersion) -> (configuration: Self, leftOut: [String]) {
         var result = withoutServerMetadata
         result.stream["first_seq"] = nil
@@ -16,7 +17,27 @@ extension BucketConfiguration {
             if !Self.isDefault(value) { leftOut.append(field) }
             result.stream[field] = nil
         }
+        if version < Self.transformsIntroduced {
+            for field in Self.withTransforms(result) {
+                result.removeTransforms(field)
+                leftOut.append(field + Self.transforms)
+            }
+        }
         return (result, leftOut.sorted())
+    }
+
+    /// What the configuration asks for and servers before some version do not have, with that version, newest first.
+    func demands() -> [(field: String, since: ServerVersion)] {
+        var demands: [(field: String, since: ServerVersion)] = []
+        for (field, since) in Self.introduced {
+            if let value = withoutServerMetadata.stream[field], !Self.isDefault(value) {
+                demands.append((field, since))
+            }
+        }
+        for field in Self.withTransforms(self) {
+            demands.append((field + Self.transforms, Self.transformsIntroduced))
+        }
+        return demands.sorted { ($1.since, $0.field) < ($0.since, $1.field) }
     }
 
     /// The first version of the server that knows a field; nil for fields that all versions from 2.9 on know, or none
@@ -38,6 +59,30 @@ extension BucketConfiguration {
         }
         return table
     }()
+
+    private static let transforms = ".subject_transforms"
+    private static let transformsIntroduced = ServerVersion(major: 2, minor: 10, patch: 0)
+
+    /// The fields whose origins have transforms.
+    private static func withTransforms(_ configuration: Self) -> [String] {
+        let stream = configuration.stream
+        return [("mirror", [stream["mirror"]].compactMap { $0 }), ("sources", stream["sources"]?.array ?? [])]
+            .filter { _, origins in origins.contains { $0["subject_transforms"]?.array?.isEmpty == false } }
+            .map(\.0)
+    }
+
+    private mutating func removeTransforms(_ field: String) {
+        func bare(_ origin: JSONValue) -> JSONValue {
+            var origin = origin
+            origin["subject_transforms"] = nil
+            return origin
+        }
+        if let origins = stream[field]?.array {
+            stream[field] = .array(origins.map(bare))
+        } else {
+            stream[field] = stream[field].map(bare)
+        }
+    }
 
     private static func isDefault(_ value: JSONValue) -> Bool {
         switch value {

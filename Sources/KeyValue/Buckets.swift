@@ -27,29 +27,17 @@ public struct Buckets: Sendable {
         }
     }
 
-    /// Creates a bucket; what the server's version does not know is refused, not dropped.
-    public func create(_ configuration: BucketConfiguration) async throws -> Bucket {
-        let (adapted, unknown) = configuration.adapted(to: context.serverVersion)
-        if let field = unknown.first {
-            throw KeyValueError(
-                code: .unsupported,
-                bucket: configuration.name,
-                text: "the server, version \(context.serverVersion), does not know \(field)"
-            )
-        }
+    /// Makes a stream of exactly this configuration, be it a bucket's or not; what the server's version does not know is
+    /// refused, not dropped.
+    package func createStream(of configuration: BucketConfiguration) async throws -> Bucket {
+        let version = try await refuseUnknown(configuration)
         do {
-            return Bucket(context, try await context.createStream(adapted.stream))
+            return Bucket(
+                context,
+                try await context.createStream(configuration.adapted(to: version).configuration.stream)
+            )
         } catch let error as JetStreamError where error.code == .streamExists {
             throw KeyValueError(code: .bucketExists, bucket: configuration.name)
-        }
-    }
-
-    /// Gives a bucket another configuration, as far as the server changes it in place.
-    public func update(_ configuration: BucketConfiguration) async throws -> Bucket {
-        do {
-            return Bucket(context, try await context.updateStream(configuration.stream))
-        } catch let error as JetStreamError where error.code == .streamNotFound {
-            throw KeyValueError(code: .bucketNotFound, bucket: configuration.name)
         }
     }
 
@@ -69,12 +57,5 @@ public struct Buckets: Sendable {
             .filter { BucketName(streamName: $0.name) != nil }
             .map { Bucket(context, $0) }
             .sorted { $0.name < $1.name }
-    }
-}
-
-extension Buckets {
-    /// Opens a bucket for an application; throws `KeyValueError` with `.bucketNotFound` if it does not exist.
-    public func open(_ name: BucketName, codecs: BucketCodecs = .none) async throws -> KeyValueBucket {
-        KeyValueBucket(try await bucket(name), codecs: codecs)
     }
 }

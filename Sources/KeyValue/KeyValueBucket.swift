@@ -16,6 +16,8 @@ public protocol KeyValueReading: Sendable {
     func keys(matching patterns: [KeyPattern]) -> KeyStream
     /// The entries of keys, as they are and as they change.
     func watch(_ patterns: [KeyPattern], options: KeyWatchOptions) -> WatchSequence
+    /// What the bucket is and holds now.
+    func status() async throws -> BucketStatus
 }
 
 /// A bucket for applications: keys and values, with the semantics of the NATS KV specification (ADR-8).
@@ -86,11 +88,17 @@ public struct KeyValueBucket: KeyValueReading {
     /// The patterns of what is stored in place of keys.
     func stored(_ patterns: [KeyPattern]) throws -> [KeyPattern] {
         // Every key is every stored key, whatever the codec.
-        guard let codec = codecs.key, !patterns.isEmpty, !patterns.contains(.all) else { return patterns }
+        guard let codec = codecs.key, !patterns.isEmpty, !patterns.contains(.all) else {
+            guard let unfit = patterns.first(where: { !$0.isStorable }) else { return patterns }
+            throw KeyValueError(
+                code: .invalidPattern,
+                bucket: name,
+                text: "\(unfit): spaces and control characters cannot stand in a key"
+            )
+        }
         return try patterns.map { pattern in
             do {
-                if let codec = codec as? any PatternKeyCodec { return try codec.encode(pattern) }
-                if pattern.isLiteral { return try KeyPattern(codec.encode(Key(pattern.description)).description) }
+                return try codec.pattern(pattern)
             } catch {
                 throw KeyValueError(
                     code: .invalidPattern,
@@ -99,11 +107,6 @@ public struct KeyValueBucket: KeyValueReading {
                     underlying: error
                 )
             }
-            throw KeyValueError(
-                code: .invalidPattern,
-                bucket: name,
-                text: "\(pattern): the key codec takes no patterns with wildcards"
-            )
         }
     }
 }
@@ -149,5 +152,10 @@ public struct ReadOnlyBucket: KeyValueReading {
     /// The entries of keys, as they are and as they change.
     public func watch(_ patterns: [KeyPattern] = [], options: KeyWatchOptions = KeyWatchOptions()) -> WatchSequence {
         bucket.watch(patterns, options: options)
+    }
+
+    /// What the bucket is and holds now.
+    public func status() async throws -> BucketStatus {
+        try await bucket.status()
     }
 }

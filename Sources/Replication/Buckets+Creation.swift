@@ -14,7 +14,7 @@ extension Buckets {
     func createEmpty(_ configuration: BucketConfiguration) async throws -> Bucket {
         let deadline = ContinuousClock.now + Self.removalPatience
         while true {
-            let bucket = try await create(configuration)
+            let bucket = try await createStream(of: configuration)
             guard Self.holdsDeleted(bucket.info) else { return bucket }
             try await delete(bucket.name)
             guard ContinuousClock.now < deadline else {

@@ -244,7 +244,8 @@ extension ConfigurationReader {
     static func reason(_ error: ModelError, _ scalar: Scalar) -> String {
         guard !scalar.isSubstituted else { return "" }
         switch error {
-        case .invalidPattern(_, let reason), .invalidMapping(_, let reason), .invalidSetting(_, _, let reason):
+        case .invalidKey(_, let reason), .invalidPattern(_, let reason), .invalidMapping(_, let reason),
+            .invalidSetting(_, _, let reason):
             return ": \(reason)"
         case .invalidBucketName, .invalidDuration, .invalidSize, .unknownSetting: return ""
         }
