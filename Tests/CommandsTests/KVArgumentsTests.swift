@@ -45,7 +45,7 @@ struct KVArgumentsTests {
         ("--tags a --tags b", "placement", ["tags": ["a", "b"]]),
         ("--cluster east", "placement", ["cluster": "east"]),
         ("--tags a --cluster east", "placement", ["tags": ["a"], "cluster": "east"]),
-        ("--republish-destination x.>", "republish", ["dest": "x.>"]),
+        ("--republish-destination x.>", "republish", ["src": ">", "dest": "x.>"]),
         (
             "--republish-source $KV.orders.> --republish-destination x.> --republish-headers", "republish",
             ["src": "$KV.orders.>", "dest": "x.>", "headers_only": true]
@@ -72,7 +72,7 @@ struct KVArgumentsTests {
             let new = try change.configuration(from: old)
             if field == "metadata" {
                 #expect(new.metadata == ["a": "b", "c": "d=e", "kept": "1"])
-            } else if field == "republish", value?["src"] == nil {
+            } else if field == "republish", value?["src"] == ">" {
                 #expect(new.stream[field] == ["src": "old.>", "dest": "x.>"])
             } else {
                 #expect(new.stream[field] == value)

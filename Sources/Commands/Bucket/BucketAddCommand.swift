@@ -50,14 +50,12 @@ struct BucketAddCommand: CisternCommand {
         var configuration = BucketConfiguration(name: name)
         if let storage { try configuration.set("storage=\(["f": "file", "m": "memory"][storage] ?? storage)") }
         try settings.apply(to: &configuration)
-        try BucketSettingOptions.checkRepublishing(configuration)
-        if let mirror { try configuration.set("mirror=\(BucketSettingOptions.bucketName(mirror))") }
-        if let mirrorDomain {
-            let isToken = mirrorDomain.utf8.allSatisfy { $0 > 32 && $0 < 127 && !Array(".*>".utf8).contains($0) }
-            guard isToken, !mirrorDomain.isEmpty else {
-                throw .invalidSetting("mirror-domain", value: mirrorDomain, reason: "a domain is one word")
+        if let mirror {
+            let isToken = (mirrorDomain ?? "hub").utf8.allSatisfy { $0 > 32 && $0 < 127 && !".*>".utf8.contains($0) }
+            guard isToken, mirrorDomain?.isEmpty != true else {
+                throw .invalidSetting("mirror-domain", value: mirrorDomain ?? "", reason: "a domain is one word")
             }
-            configuration.stream["mirror"]?["external"] = ["api": .string("$JS.\(mirrorDomain).API")]
+            configuration.mirror = BucketOrigin(try BucketSettingOptions.bucketName(mirror), domain: mirrorDomain)
         }
         return configuration
     }
@@ -65,7 +63,7 @@ struct BucketAddCommand: CisternCommand {
     func perform(_ console: Console) async throws -> RunStatus {
         let configuration = try bucketConfiguration(try arguments.name)
         return try await arguments.withBuckets(console) { buckets in
-            let bucket = try await buckets.create(configuration)
+            let bucket = try await buckets.create(configuration).refreshed()
             if console.isJSON {
                 try console.document(BucketDocument(bucket))
             } else {

@@ -17,9 +17,8 @@ struct BucketEditOptions: ParsableArguments, Sendable {
     /// The configuration with what the options change.
     func configuration(from old: BucketConfiguration) throws(ModelError) -> BucketConfiguration {
         var new = old
-        if noMirror { try new.set("mirror=") }
+        if noMirror { new.mirror = nil }
         try settings.apply(to: &new)
-        try BucketSettingOptions.checkRepublishing(new)
         return new
     }
 

@@ -68,6 +68,8 @@ struct BucketSettingOptions: ParsableArguments, Sendable {
     /// Refuses what no bucket can be set to.
     func validate() throws {
         var probe = BucketConfiguration(name: BucketName(unchecked: "probe"))
+        // A bucket that exists may republish already: then the destination need not be said again.
+        probe.republish = BucketConfiguration.Republish(destination: "probe")
         do { try apply(to: &probe) } catch { throw ValidationError("\(error)") }
     }
 
@@ -104,9 +106,10 @@ struct BucketSettingOptions: ParsableArguments, Sendable {
         if let limitMarkerTtl { try configuration.set("limit-marker-ttl=\(limitMarkerTtl)") }
         if cluster != nil || !tags.isEmpty {
             // As with `nats kv`, who says where a bucket is to be says all of it.
-            configuration.stream["placement"] = nil
-            try configuration.set("placement.cluster=\(cluster ?? "")")
-            try configuration.set("placement.tags=\(tags.joined(separator: ","))")
+            configuration.placement = BucketConfiguration.Placement(
+                cluster: cluster,
+                tags: tags.flatMap { $0.split(separator: ",") }.map { String($0) }
+            )
         }
         try applyRepublishing(to: &configuration)
         for source in sources { try Self.add(source: source, to: &configuration) }
@@ -114,41 +117,33 @@ struct BucketSettingOptions: ParsableArguments, Sendable {
     }
 
     private func applyRepublishing(to configuration: inout BucketConfiguration) throws(ModelError) {
-        if republishDestination?.isEmpty == true {
-            configuration.stream["republish"] = nil
+        guard republishSource != nil || republishDestination != nil || republishHeaders != nil else { return }
+        guard republishDestination?.isEmpty != true else {
+            configuration.republish = nil
             return
         }
-        if let republishSource { try configuration.set("republish.source=\(republishSource)") }
-        if let republishDestination { try configuration.set("republish.destination=\(republishDestination)") }
-        if let republishHeaders {
-            var republish = configuration.stream["republish"] ?? [:]
-            republish["headers_only"] = republishHeaders ? true : nil
-            configuration.stream["republish"] = republish
+        let old = configuration.republish
+        guard let destination = republishDestination ?? old?.destination else {
+            throw .invalidSetting("republish-destination", value: "", reason: "say where to republish to")
         }
+        configuration.republish = BucketConfiguration.Republish(
+            source: republishSource ?? old?.source ?? ">",
+            destination: destination,
+            headersOnly: republishHeaders ?? old?.headersOnly ?? false
+        )
     }
 
     /// Adds a bucket to the sources, if it is not one of them.
     private static func add(source: String, to configuration: inout BucketConfiguration) throws(ModelError) {
-        var probe = configuration
-        try probe.set("sources=\(bucketName(source))")
-        var sources = configuration.stream["sources"]?.array ?? []
-        for added in probe.stream["sources"]?.array ?? []
-        where !sources.contains(where: { $0["name"] == added["name"] && $0["external"]?.object == nil }) {
-            sources.append(added)
+        let origin = BucketOrigin(try bucketName(source))
+        guard !configuration.sources.contains(where: { $0.name == origin.name && $0.externalAPI == nil }) else {
+            return
         }
-        configuration.stream["sources"] = sources.isEmpty ? nil : .array(sources)
+        configuration.sources.append(origin)
     }
 
     /// The bucket that somebody named, perhaps by its stream (ADR-57).
-    static func bucketName(_ text: String) -> String {
-        text.hasPrefix("KV_") ? String(text.dropFirst(3)) : text
-    }
-
-    /// Refuses to republish to nowhere.
-    static func checkRepublishing(_ configuration: BucketConfiguration) throws(ModelError) {
-        guard let republish = configuration.stream["republish"]?.object else { return }
-        if republish["dest"]?.string?.isEmpty ?? true {
-            throw .invalidSetting("republish-destination", value: "", reason: "say where to republish to")
-        }
+    static func bucketName(_ text: String) throws(ModelError) -> BucketName {
+        try BucketName(text.hasPrefix("KV_") ? String(text.dropFirst(3)) : text)
     }
 }

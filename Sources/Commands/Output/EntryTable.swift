@@ -12,13 +12,15 @@ enum EntryTable {
         )
         for entry in entries {
             let key = showsKeys ? [entry.key.description] : []
-            table.add(key + [
-                String(entry.revision),
-                entry.operation.description,
-                entry.time.description,
-                entry.operation == .put ? NumberText.count(entry.value.count) : "",
-                ValueText.line(entry.value, limit: valueWidth),
-            ])
+            table.add(
+                key + [
+                    String(entry.revision),
+                    entry.operation.description,
+                    entry.time.description,
+                    entry.operation == .put ? NumberText.count(entry.value.count) : "",
+                    ValueText.line(entry.value, limit: valueWidth),
+                ]
+            )
         }
         return table
     }

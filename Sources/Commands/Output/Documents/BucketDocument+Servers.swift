@@ -24,42 +24,28 @@ struct OriginDocument: Encodable, Hashable, Sendable {
     var error: String?
 
     /// What a configuration says of an origin, and the server of how far it is.
-    init?(_ configured: JSONValue, _ state: JSONValue?) {
-        guard let stream = configured["name"]?.string else { return nil }
-        self.stream = stream
-        bucket = BucketName(streamName: stream)?.rawValue
-        externalApi = Self.externalAPI(configured)
-        filter = (configured["filter_subject"]?.string).flatMap { $0.isEmpty ? nil : $0 }
-        startRevision = (configured["opt_start_seq"]?.unsigned).flatMap { $0 == 0 ? nil : $0 }
-        startTime = configured["opt_start_time"]?.string
-        let renamed = (configured["subject_transforms"]?.array ?? []).map {
-            Transform(source: $0["src"]?.string ?? "", destination: $0["dest"]?.string ?? "")
-        }
+    init(_ origin: BucketOrigin, _ status: OriginStatus?) {
+        bucket = origin.bucket?.rawValue
+        stream = origin.name
+        externalApi = origin.externalAPI
+        filter = origin.keys?.description
+        startRevision = origin.startSequence
+        startTime = origin.startTime?.description
+        let renamed = origin.transforms.map { Transform(source: $0.source, destination: $0.destination) }
         transforms = renamed.isEmpty ? nil : renamed
-        lag = state?["lag"]?.unsigned
-        lastSeenSeconds = PeerTime.seconds(state)
-        error = state?["error"]?["description"]?.string
-    }
-
-    /// What a mirror mirrors; nil if the bucket is none.
-    static func mirror(_ info: StreamInfo) -> OriginDocument? {
-        info.configuration["mirror"].flatMap { OriginDocument($0, info.reply["mirror"]) }
+        lag = status?.lag
+        lastSeenSeconds = PeerTime.seconds(status?.lastSeen)
+        error = status?.error
     }
 
     /// The sources of a bucket, in the order of its configuration.
-    static func sources(_ info: StreamInfo) -> [OriginDocument] {
+    static func sources(_ configuration: BucketConfiguration, _ info: StreamInfo) -> [OriginDocument] {
         // Servers tell them in any order; the same name may stand there twice, of different domains.
-        var states = info.reply["sources"]?.array ?? []
-        return (info.configuration["sources"]?.array ?? []).compactMap { configured in
-            let index = states.firstIndex {
-                $0["name"] == configured["name"] && externalAPI($0) == externalAPI(configured)
-            }
-            return OriginDocument(configured, index.map { states.remove(at: $0) })
+        var statuses = info.sourceStatuses
+        return configuration.sources.map { origin in
+            let index = statuses.firstIndex { $0.name == origin.name && $0.externalAPI == origin.externalAPI }
+            return OriginDocument(origin, index.map { statuses.remove(at: $0) })
         }
-    }
-
-    private static func externalAPI(_ origin: JSONValue) -> String? {
-        (origin["external"]?["api"]?.string).flatMap { $0.isEmpty ? nil : $0 }
     }
 }
 
@@ -82,18 +68,17 @@ struct ClusterDocument: Encodable, Hashable, Sendable {
     var leader: String?
     var replicas: [Replica]
 
-    /// The servers that a stream's info names; nil if it names none.
-    init?(_ info: StreamInfo) {
-        guard let cluster = info.reply["cluster"], cluster.object != nil else { return nil }
-        name = cluster["name"]?.string
-        leader = (cluster["leader"]?.string).flatMap { $0.isEmpty ? nil : $0 }
-        replicas = (cluster["replicas"]?.array ?? []).map { peer in
+    /// The servers that a stream's info names.
+    init(_ peers: StreamPeers) {
+        name = peers.cluster
+        leader = peers.leader
+        replicas = peers.peers.map { peer in
             Replica(
-                name: peer["name"]?.string ?? "",
-                isCurrent: peer["current"]?.bool ?? false,
-                isOffline: peer["offline"]?.bool ?? false,
-                lastSeenSeconds: PeerTime.seconds(peer),
-                lag: peer["lag"]?.unsigned ?? 0
+                name: peer.name,
+                isCurrent: peer.isCurrent,
+                isOffline: peer.isOffline,
+                lastSeenSeconds: PeerTime.seconds(peer.active),
+                lag: peer.lag
             )
         }
     }
@@ -102,8 +87,8 @@ struct ClusterDocument: Encodable, Hashable, Sendable {
 /// How long ago a server was heard of.
 private enum PeerTime {
     /// Seconds; nil for never, which servers say as a time below zero or as the longest there is.
-    static func seconds(_ peer: JSONValue?) -> Double? {
-        guard let active = peer?["active"]?.integer, active > 0, active < .max else { return nil }
-        return (Double(active) / 1e6).rounded() / 1000
+    static func seconds(_ active: Duration?) -> Double? {
+        guard let active, active > .zero, active < .nanoseconds(.max) else { return nil }
+        return active.milliseconds
     }
 }

@@ -64,14 +64,16 @@ struct BucketDocument: Encodable, Sendable {
         compression = configuration.isCompressed
         replicas = configuration.replicas
         allowDirect = configuration.allowsDirectGet
-        placement = Self.placement(configuration)
-        republish = Self.republish(configuration)
+        placement = configuration.placement.map { Placement(cluster: $0.cluster, tags: $0.tags) }
+        republish = configuration.republish.map {
+            Republish(source: $0.source, destination: $0.destination, headersOnly: $0.headersOnly)
+        }
         isMirror = configuration.isMirror
-        mirror = OriginDocument.mirror(info)
-        let sources = OriginDocument.sources(info)
+        mirror = configuration.mirror.map { OriginDocument($0, info.mirrorStatus) }
+        let sources = OriginDocument.sources(configuration, info)
         self.sources = sources.isEmpty ? nil : sources
         metadata = configuration.withoutServerMetadata.metadata
-        cluster = ClusterDocument(info)
+        cluster = info.peers.map(ClusterDocument.init)
         entries = info.state.messages
         keys = Self.keys(info)
         bytes = info.state.bytes
@@ -90,24 +92,5 @@ struct BucketDocument: Encodable, Sendable {
     static func lastTime(_ info: StreamInfo) -> String? {
         guard info.state.lastSequence > 0 else { return nil }
         return info.reply["state"]?["last_ts"]?.string
-    }
-
-    private static func placement(_ configuration: BucketConfiguration) -> Placement? {
-        guard let placement = configuration.stream["placement"], placement.object?.isEmpty == false else { return nil }
-        let cluster = placement["cluster"]?.string ?? ""
-        let tags = (placement["tags"]?.array ?? []).compactMap(\.string)
-        guard !cluster.isEmpty || !tags.isEmpty else { return nil }
-        return Placement(cluster: cluster.isEmpty ? nil : cluster, tags: tags)
-    }
-
-    private static func republish(_ configuration: BucketConfiguration) -> Republish? {
-        guard let republish = configuration.stream["republish"],
-            let destination = republish["dest"]?.string, !destination.isEmpty
-        else { return nil }
-        return Republish(
-            source: republish["src"]?.string ?? ">",
-            destination: destination,
-            headersOnly: republish["headers_only"]?.bool ?? false
-        )
     }
 }
