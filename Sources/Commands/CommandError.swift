@@ -18,6 +18,8 @@ struct CommandError: Error, Hashable, Sendable {
         case keyNotFound
         /// No bucket fits a pattern, or the archive holds none that does.
         case nothingMatches
+        /// A setting that the server does not change in place.
+        case cannotChange
         /// A job that was to be run failed, or was stopped.
         case jobFailed
         /// The user said no.

@@ -73,41 +73,6 @@ struct ArgumentParsingTests {
     }
 
     @Test(
-        "The options of a new bucket become its configuration",
-        arguments: [
-            ("--history 5", "max_msgs_per_subject", JSONValue.integer(5)),
-            ("--ttl 1h", "max_age", .integer(3_600_000_000_000)),
-            ("--storage memory", "storage", .string("memory")),
-            ("--replicas 3", "num_replicas", .integer(3)),
-            ("--max-value-size 1KiB", "max_msg_size", .integer(1024)),
-            ("--max-bucket-size 10MB", "max_bytes", .integer(10_000_000)),
-            ("--description d", "description", .string("d")),
-            ("--compress", "compression", .string("s2")),
-            ("--metadata a=b --metadata c=d=e", "metadata", .object(["a": "b", "c": "d=e"])),
-            ("--limit-marker-ttl 1m", "subject_delete_marker_ttl", .integer(60_000_000_000)),
-        ]
-    )
-    func newBucket(options: String, field: String, value: JSONValue) throws {
-        let command = try parse(BucketAddCommand.self, "kv add orders " + options)
-        let configuration = try command.bucketConfiguration(try command.arguments.name)
-        #expect(configuration.stream[field] == value)
-        #expect(configuration.name?.rawValue == "orders")
-    }
-
-    @Test("A value may be missing, a dash or text", arguments: [("", String?.none), (" -", "-"), (" v", "v")])
-    func values(text: String, value: String?) throws {
-        #expect(try parse(BucketPutCommand.self, "kv put orders k" + text).value == value)
-    }
-
-    @Test("Aliases of `nats kv` are taken")
-    func aliases() throws {
-        _ = try parse(BucketAddCommand.self, "kv new orders")
-        _ = try parse(BucketInfoCommand.self, "kv status orders")
-        _ = try parse(BucketListCommand.self, "kv list")
-        _ = try parse(BucketRemoveCommand.self, "kv rm orders -f")
-    }
-
-    @Test(
         "Wrong command lines end with 64",
         arguments: [
             "bakup orders", "backup --archive a", "backup orders", "backup orders --all --archive a",
@@ -121,11 +86,9 @@ struct ArgumentParsingTests {
             "copy a b --replace --into-existing", "copy a b --target-timeout x",
             "restore a --at-revision 1 --at-tag t", "restore a --at-time yesterday", "restore a --filter a..b",
             "restore a --as bad.name", "verify a --filter x", "verify a --at-tag t", "verify a --against app-*",
-            "keys", "get a", "history a", "kv put", "kv put app-* k v", "kv add orders --history 65",
-            "kv add orders --ttl soon", "kv add orders --storage tape", "kv add orders --metadata x",
-            "kv ls --context a --no-context", "kv ls --js-domain a --js-api-prefix b", "kv ls --timeout x",
-            "kv watch o --include-history --updates-only", "list a --colors sometimes", "list a --log-format xml",
-            "kv get o k --revision -1", "mirror a", "mirror a b c", "mirror a* b",
+            "keys", "get a", "history a", "kv ls --context a --no-context", "kv ls --js-domain a --js-api-prefix b", "kv ls --timeout x",
+            "list a --colors sometimes", "list a --log-format xml",
+            "mirror a", "mirror a b c", "mirror a* b",
             "mirror a b --once --reconcile-every 1h",
             "mirror a b --reconcile --reconcile-every 1h", "mirror a b --reconcile-every 10ms", "mirror a b --dry-run",
             "mirror a b --once --reconcile --dry-run", "mirror a b --reconcile --set history=2",

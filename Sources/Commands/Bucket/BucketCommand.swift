@@ -13,9 +13,10 @@ struct BucketCommand: AsyncParsableCommand {
               cistern kv watch orders 'customer.42.>'
             """,
         subcommands: [
-            BucketAddCommand.self, BucketPutCommand.self, BucketGetCommand.self, BucketDeleteCommand.self,
-            BucketPurgeCommand.self, BucketHistoryCommand.self, BucketInfoCommand.self, BucketListCommand.self,
-            BucketWatchCommand.self, BucketRemoveCommand.self,
+            BucketAddCommand.self, BucketEditCommand.self, BucketPutCommand.self, BucketGetCommand.self,
+            BucketCreateCommand.self, BucketUpdateCommand.self, BucketDeleteCommand.self, BucketPurgeCommand.self,
+            BucketHistoryCommand.self, BucketRevertCommand.self, BucketInfoCommand.self, BucketWatchCommand.self,
+            BucketListCommand.self, BucketCompactCommand.self,
         ]
     )
 }

@@ -25,20 +25,32 @@ struct BucketHistoryCommand: CisternCommand {
     var output: OutputOptions
 
     func perform(_ console: Console) async throws -> RunStatus {
-        let name = try arguments.name
-        let entries = try await arguments.withBucket(console) { try await $0.history(Key(key)) }
+        let entries = try await arguments.withKeyValue(console) { try await $0.history(of: Key(key)) }
         guard !entries.isEmpty else {
             throw CommandError(
                 .keyNotFound,
-                text: "bucket \(name) holds no entry of key \(key)",
+                text: "bucket \(try arguments.name) holds no entry of key \(key)",
                 hint: "`cistern kv ls \(arguments.bucket)` lists its keys"
             )
         }
         if console.isJSON {
-            for entry in entries { try console.document(EntryDocument(entry, bucket: name)) }
+            for entry in entries {
+                var document = EntryDocument(entry.stored, bucket: entry.bucket)
+                document.delta = entry.delta
+                try console.document(document)
+            }
         } else {
-            try console.data(EntryTable.make(entries))
+            try console.data(Self.lines(entries, console))
         }
         return .done
+    }
+
+    /// The history as a table, on a terminal under a title.
+    static func lines(_ entries: [KeyValueEntry], _ console: Console) -> [String] {
+        var lines: [String] = []
+        if console.isTerminal, let first = entries.first {
+            lines = [console.styled("History for \(first.bucket) > \(first.key)".escapedForTerminal, .bold), ""]
+        }
+        return lines + console.lines(EntryTable.make(entries.map(\.stored), showsKeys: true))
     }
 }

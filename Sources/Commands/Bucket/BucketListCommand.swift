@@ -14,6 +14,7 @@ struct BucketListCommand: CisternCommand {
               cistern kv ls --names
               cistern kv ls orders
               cistern kv ls orders 'customer.42.>' --verbose
+              cistern kv ls orders 'customer.42.>' --display-value
             """,
         aliases: ["list"]
     )
@@ -30,8 +31,11 @@ struct BucketListCommand: CisternCommand {
     @Flag(name: .shortAndLong, help: "List the names of buckets only.")
     var names = false
 
-    @Flag(name: .shortAndLong, help: "Show each key's revision and time.")
+    @Flag(name: .shortAndLong, help: "Show each key's time, how many keys come after it, and its revision.")
     var verbose = false
+
+    @Flag(help: "Show each key's value as well; the same as --verbose otherwise.")
+    var displayValue = false
 
     @OptionGroup(title: "Connection")
     var connection: ConnectionOptions
@@ -42,7 +46,7 @@ struct BucketListCommand: CisternCommand {
     func perform(_ console: Console) async throws -> RunStatus {
         try await connection.withBuckets(of: bucket?.cluster, console) { buckets in
             if let bucket, let name = bucket.name {
-                try await listKeys(try await buckets.bucket(name), console)
+                try await listKeys(try await buckets.find(name), console)
             } else {
                 try list(try await buckets.list(), console)
             }
@@ -77,16 +81,16 @@ struct BucketListCommand: CisternCommand {
     private func listKeys(_ bucket: Bucket, _ console: Console) async throws {
         var options = WatchOptions()
         options.start = .lastPerSubject
-        options.headersOnly = true
+        options.headersOnly = !displayValue
         if !patterns.isEmpty { options.patterns = patterns }
-        var table = Table([.text("Key"), .number("Revision"), .text("Created")])
+        var listed: [KeyDocument] = []
         var count = 0
         func show(_ key: KeyDocument) throws {
             count += 1
-            if console.isJSON {
+            if verbose || displayValue {
+                listed.append(key)
+            } else if console.isJSON {
                 try console.document(key)
-            } else if verbose {
-                table.add([key.key, String(key.revision), key.time])
             } else {
                 try console.data([key.key.escapedForTerminal])
             }
@@ -97,7 +101,7 @@ struct BucketListCommand: CisternCommand {
         var newest: [Key: KeyDocument] = [:]
         try await bucket.readAll(options) { entry in
             let key = Key(bytes: Array(entry.key))
-            let document = entry.operation == .put ? Self.document(key, entry, bucket) : nil
+            let document = entry.operation == .put ? document(key, entry, bucket) : nil
             guard showsNewestOnly else {
                 newest[key] = document
                 return
@@ -108,22 +112,40 @@ struct BucketListCommand: CisternCommand {
             try show(document)
         }
         for document in newest.values.sorted(by: { $0.revision < $1.revision }) { try show(document) }
-        if verbose, !console.isJSON, count > 0 { try console.data(table) }
+        try showDetails(of: &listed, console)
         if count == 0, !console.isJSON { console.note("no keys found in bucket \(bucket.name)") }
+    }
+
+    /// Shows what was gathered, now that it is known how many keys come after each.
+    private func showDetails(of keys: inout [KeyDocument], _ console: Console) throws {
+        guard !keys.isEmpty else { return }
+        for index in keys.indices { keys[index].delta = UInt64(keys.count - 1 - index) }
+        guard !console.isJSON else { return try keys.forEach(console.document) }
+        var columns: [Table.Column] = [.text("Key"), .text("Created"), .number("Delta"), .number("Revision")]
+        if displayValue { columns.append(.text("Value")) }
+        var table = Table(columns)
+        for key in keys {
+            var cells = [key.key, key.time, String(key.delta ?? 0), String(key.revision)]
+            if displayValue { cells.append(key.shownValue(limit: console.isTerminal ? 60 : nil)) }
+            table.add(cells)
+        }
+        try console.data(table)
     }
 
     /// So many keys are remembered, lest one that changes while they are listed is listed twice.
     private static let remembered = 100_000
 
-    private static func document(_ key: Key, _ entry: EntryView, _ bucket: Bucket) -> KeyDocument {
-        KeyDocument(
+    private func document(_ key: Key, _ entry: EntryView, _ bucket: Bucket) -> KeyDocument {
+        var document = KeyDocument(
             key: key,
             bucket: bucket.name,
             revision: entry.revision,
             time: entry.time,
             operation: entry.operation,
-            size: size(entry)
+            size: Self.size(entry)
         )
+        if displayValue { document.setValue(Array(entry.value)) }
+        return document
     }
 
     /// The value's size, which the server says in a header where it leaves values out.

@@ -1,6 +1,4 @@
 import ArgumentParser
-import Foundation
-import KVModel
 import KeyValue
 
 /// `cistern kv put`: a key's value.
@@ -11,7 +9,7 @@ struct BucketPutCommand: CisternCommand {
         discussion: """
             Examples:
               cistern kv put orders customer.42.name 'Ada Lovelace'
-              cistern kv put orders logo.png < logo.png
+              cistern kv put orders logo.png --file logo.png
               date | cistern kv put orders last-run -
             """
     )
@@ -22,37 +20,15 @@ struct BucketPutCommand: CisternCommand {
     @Argument(help: "The key.")
     var key: String
 
-    @Argument(help: "The value; missing or -, it is read from standard input, byte for byte.")
-    var value: String?
+    @OptionGroup
+    var content: ValueArguments
 
     @OptionGroup(title: "Output")
     var output: OutputOptions
 
     func perform(_ console: Console) async throws -> RunStatus {
-        let bytes = try content()
-        return try await arguments.withBucket(console) { bucket in
-            let revision = try await bucket.put(Key(key), bytes)
-            if console.isJSON {
-                try console.document(
-                    WriteDocument(bucket: bucket.name.rawValue, key: key, operation: "put", revision: revision)
-                )
-            } else if let value, value != "-" {
-                // As `nats kv put` does.
-                try console.report(value.escapedForTerminal)
-            }
-            return .done
-        }
-    }
-
-    private func content() throws -> [UInt8] {
-        if let value, value != "-" { return Array(value.utf8) }
-        if value == nil, isatty(STDIN_FILENO) == 1 {
-            throw CommandError(.usage, text: "no value is given", hint: "name it, or give - to type it and end with ^D")
-        }
-        do {
-            return try FileHandle.standardInput.readToEnd().map { Array($0) } ?? []
-        } catch {
-            throw CommandError(.inputFailed, text: "standard input cannot be read: \(error)")
+        try await arguments.write(key, from: content.source, "put", console) { bucket, key, value in
+            try await bucket.put(key, value)
         }
     }
 }

@@ -11,7 +11,8 @@ struct BucketWatchCommand: CisternCommand {
         discussion: """
             Examples:
               cistern kv watch orders
-              cistern kv watch orders 'customer.42.>' --updates-only
+              cistern kv watch orders 'customer.42.>' --updates-only --no-deletes
+              cistern kv watch orders --revision 1700
               cistern kv watch orders --json | jq -r .key
             """
     )
@@ -22,33 +23,56 @@ struct BucketWatchCommand: CisternCommand {
     @Argument(help: "Keys to watch (NATS wildcards).", transform: PatternArgument.parse)
     var patterns: [KeyPattern] = []
 
-    @Flag(help: "Begin with every entry that the bucket holds, not with the newest of each key.")
+    @Flag(
+        name: [.customLong("include-history"), .customLong("history")],
+        help: "Begin with every entry that the bucket holds, not with the newest of each key."
+    )
     var includeHistory = false
 
-    @Flag(help: "Show only what is written from now on.")
+    @Flag(inversion: .prefixedNo, help: "Show deletes as well.")
+    var deletes = true
+
+    @Flag(
+        name: [.customLong("updates-only"), .customLong("updates")],
+        help: "Show only what is written from now on."
+    )
     var updatesOnly = false
+
+    @Option(help: "Begin with the entry at this revision, or the first after it.")
+    var revision: Revision?
 
     @OptionGroup(title: "Output")
     var output: OutputOptions
 
     func validate() throws {
-        if includeHistory, updatesOnly { throw ValidationError("Give --include-history or --updates-only, not both.") }
+        guard [includeHistory, updatesOnly, revision != nil].count(where: \.self) < 2 else {
+            throw ValidationError("Give one of --include-history, --updates-only and --revision, not several.")
+        }
     }
 
     func perform(_ console: Console) async throws -> RunStatus {
         try await arguments.withBucket(console) { bucket in
             var options = WatchOptions()
-            options.start = includeHistory ? .all : updatesOnly ? .new : .lastPerSubject
+            options.start = start
             options.patience = nil
             if !patterns.isEmpty { options.patterns = patterns }
             let watch = try await bucket.watch(options)
-            let show: (EntryView) throws -> Void = { try Self.show(Entry($0), of: bucket, console) }
+            let show: (EntryView) throws -> Void = { entry in
+                guard deletes || entry.operation == .put else { return }
+                try Self.show(Entry(entry), of: bucket, console)
+            }
             while true {
                 guard let batch = try await watch.next() else { continue }
                 try batch.forEachEntry(show)
                 try console.flush()
             }
         }
+    }
+
+    /// Where the watch begins.
+    var start: OrderedConsumer.Start {
+        if let revision { return .sequence(max(1, revision)) }
+        return includeHistory ? .all : updatesOnly ? .new : .lastPerSubject
     }
 
     private static func show(_ entry: Entry, of bucket: Bucket, _ console: Console) throws {

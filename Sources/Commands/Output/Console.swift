@@ -87,7 +87,12 @@ struct Console: Sendable {
 
     /// Writes a table that was asked for.
     func data(_ table: Table) throws {
-        try data(table.lines(isColored: colorsResults))
+        try data(lines(table))
+    }
+
+    /// The lines of a table, as results are coloured.
+    func lines(_ table: Table) -> [String] {
+        table.lines(isColored: colorsResults)
     }
 
     /// Writes bytes that were asked for, as they are.

@@ -4,19 +4,23 @@ import KVModel
 enum EntryTable {
     private static let valueWidth = 40
 
-    /// A table of entries, in the order given.
-    static func make(_ entries: [Entry]) -> Table {
-        var table = Table([
-            .number("Revision"), .text("Op"), .text("Created"), .number("Length"), .text("Value"),
-        ])
+    /// A table of entries, in the order given, with or without their keys.
+    static func make(_ entries: [Entry], showsKeys: Bool = false) -> Table {
+        let key: [Table.Column] = showsKeys ? [.text("Key")] : []
+        var table = Table(
+            key + [.number("Revision"), .text("Op"), .text("Created"), .number("Length"), .text("Value")]
+        )
         for entry in entries {
-            table.add([
-                String(entry.revision),
-                entry.operation.description,
-                entry.time.description,
-                entry.operation == .put ? NumberText.count(entry.value.count) : "",
-                ValueText.line(entry.value, limit: valueWidth),
-            ])
+            let key = showsKeys ? [entry.key.description] : []
+            table.add(
+                key + [
+                    String(entry.revision),
+                    entry.operation.description,
+                    entry.time.description,
+                    entry.operation == .put ? NumberText.count(entry.value.count) : "",
+                    ValueText.line(entry.value, limit: valueWidth),
+                ]
+            )
         }
         return table
     }

@@ -87,7 +87,7 @@ extension Failure {
         // Whoever closes our output has what it wanted: `cistern keys FILE | head`.
         case .outputClosed: .done
         case .outputExists: .exists
-        case .outputFailed, .inputFailed, .keyNotFound, .nothingMatches, .declined, .jobFailed:
+        case .outputFailed, .inputFailed, .keyNotFound, .nothingMatches, .cannotChange, .declined, .jobFailed:
             .failed
         }
     }

@@ -34,6 +34,8 @@ struct EntryDocument: Encodable, Hashable, Sendable {
     var size: Int
     var value: String?
     var valueBase64: String?
+    /// How many entries of the same answer come after it, where a command says so.
+    var delta: UInt64?
 
     init(_ entry: Entry, bucket: BucketName, bucketCreated: String? = nil) {
         self.bucket = bucket.rawValue
@@ -76,6 +78,10 @@ struct KeyDocument: Encodable, Hashable, Sendable {
     var time: String
     var operation: String
     var size: Int
+    /// How many keys of the same answer come after it, where a command says so.
+    var delta: UInt64?
+    var value: String?
+    var valueBase64: String?
 
     init(key: Key, bucket: BucketName, revision: Revision, time: Timestamp, operation: KVModel.Operation, size: Int) {
         self.bucket = bucket.rawValue
@@ -85,5 +91,17 @@ struct KeyDocument: Encodable, Hashable, Sendable {
         self.time = time.description
         self.operation = OperationText.word(operation)
         self.size = size
+    }
+
+    /// Adds the value.
+    mutating func setValue(_ bytes: [UInt8]) {
+        let content = TextOrBytes(bytes)
+        (value, valueBase64) = (content.text, content.base64)
+    }
+
+    /// The value on one line, cut in the middle if it is longer than `limit` characters.
+    func shownValue(limit: Int?) -> String {
+        let bytes = value.map { Array($0.utf8) } ?? valueBase64.flatMap { Data(base64Encoded: $0) }.map { Array($0) }
+        return ValueText.line(bytes ?? [], limit: limit)
     }
 }
