@@ -132,12 +132,23 @@ let package = Package(
         ),
         .testTarget(
             name: "JetStreamTests",
-            dependencies: ["JetStream", "NATSClient", "NATSProtocol", "KVModel", "TestSupport", nioCore],
+            dependencies: ["JetStream", "NATSClient", "NATSProtocol", "KVModel", "TestSupport", nioCore, logging],
             swiftSettings: strict
         ),
         .testTarget(
             name: "KeyValueTests",
             dependencies: ["KeyValue", "JetStream", "NATSClient", "NATSProtocol", "KVModel", "TestSupport", logging],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ExamplesTests",
+            dependencies: ["KeyValue", "JetStream", "NATSClient", "KVModel", "TestSupport", logging],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "InteropTests",
+            dependencies: ["KeyValue", "JetStream", "NATSClient", "KVModel", "TestSupport", logging],
+            exclude: ["interop.py"],
             swiftSettings: strict
         ),
         .testTarget(
@@ -179,7 +190,7 @@ let package = Package(
 // compiled with its instruments, optimised, and with the checks of a debug build.
 if Context.environment["CISTERN_FUZZ_BUILD"] != nil {
     let instruments = ["-sanitize=fuzzer,address", "-enable-testing", "-assert-config", "Debug"]
-    let fuzzed = ["KVModel", "Archive", "StreamSnapshot"]
+    let fuzzed = ["KVModel", "Archive", "StreamSnapshot", "NATSProtocol", "NATSClient", "JetStream"]
     package.products = []
     package.targets.removeAll { $0.isTest || ["Daemon", "Commands", "cistern"].contains($0.name) }
     for target in package.targets where fuzzed.contains(target.name) {
@@ -188,8 +199,12 @@ if Context.environment["CISTERN_FUZZ_BUILD"] != nil {
     package.targets.append(
         .executableTarget(
             name: "Fuzz",
-            dependencies: ["Archive", "StreamSnapshot", "KVModel", "Schedule", "TestSupport"],
+            dependencies: [
+                "Archive", "StreamSnapshot", "KVModel", "Schedule", "NATSProtocol", "NATSClient", "JetStream",
+                "TestSupport", nioCore,
+            ],
             path: "Tests/Fuzz",
+            exclude: ["Transcripts"],
             swiftSettings: strict + [.unsafeFlags(instruments)],
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]
         )

@@ -102,7 +102,7 @@ public actor OrderedConsumer {
             throw Self.recreated(name, from: created, to: stream.created)
         }
         fixed.created = stream.created
-        if fixed.start == .new { fixed.start = .sequence(stream.state.lastSequence + 1) }
+        if fixed.start == .new { fixed.start = .sequence(stream.state.lastSequence.addingClamped(1)) }
         if let rate = fixed.bytesPerSecond {
             // While it holds back a large message the server says nothing.
             let largest = Double(min(context.maximumPayload, 64 << 20)) / Double(max(1, rate))
@@ -198,7 +198,7 @@ public actor OrderedConsumer {
         var jumps: [Range<UInt64>] = []
         for delivery in deliveries {
             let next = delivery.metadata.streamSequence
-            if next > last + 1 {
+            if next > last.addingClamped(1) {
                 batch.withView(at: delivery.index) { message in
                     guard !message.headers.isEmpty else { return }
                     if HeaderBlock.value(of: "Nats-Rollup", in: message.headers) != nil {
@@ -332,7 +332,7 @@ public actor OrderedConsumer {
         ]
         if machine.lastStreamSequence > 0, !isStillChoosing {
             configuration["deliver_policy"] = "by_start_sequence"
-            configuration["opt_start_seq"] = .unsigned(machine.lastStreamSequence + 1)
+            configuration["opt_start_seq"] = .unsigned(machine.lastStreamSequence.addingClamped(1))
         } else {
             configuration["deliver_policy"] = options.start == .lastPerSubject ? "last_per_subject" : "all"
         }

@@ -46,7 +46,7 @@ extension KeyValueBucket {
                 try await context.purgeStream(
                     name.streamName,
                     subject: subject,
-                    before: isOld ? marker.revision + 1 : marker.revision
+                    before: isOld ? marker.revision.addingClamped(1) : marker.revision
                 )
             }
             done.keys += 1

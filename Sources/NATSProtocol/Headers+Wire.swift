@@ -27,7 +27,8 @@ extension Headers {
     public func encode(into buffer: inout ByteBuffer) {
         buffer.writeStaticString("NATS/1.0")
         if let status {
-            buffer.writeString(" \(status)")
+            // A status is read as three digits only.
+            buffer.writeString(" " + String(repeating: "0", count: max(0, 3 - "\(status)".utf8.count)) + "\(status)")
             if let statusDescription { buffer.writeString(" \(statusDescription)") }
         }
         buffer.writeStaticString("\r\n")

@@ -17,7 +17,7 @@ protocol FuzzTarget: Sendable {
 @main
 struct Fuzz {
     private static let targets: [String: any FuzzTarget] = [
-        "segment": SegmentFuzz(), "snapshot": SnapshotFuzz(), "lines": LineFuzz(),
+        "segment": SegmentFuzz(), "snapshot": SnapshotFuzz(), "lines": LineFuzz(), "protocol": ProtocolFuzz(),
     ]
 
     private static let target: any FuzzTarget = {

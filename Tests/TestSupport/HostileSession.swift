@@ -9,6 +9,8 @@ public final class HostileSession {
         public var subject: String
         /// Where it wants its answer, empty if nowhere.
         public var reply: String
+        /// Its headers and payload together.
+        public var body: [UInt8]
     }
 
     /// The client went away, or did not do in time what the script waits for.
@@ -84,9 +86,9 @@ public final class HostileSession {
             case "SUB": ids[words[1]] = words[words.count - 1]
             case "PUB", "HPUB":
                 guard let size = words.last.flatMap({ Int($0) }) else { throw Gone() }
-                try skip(size + 2)
+                let body = try take(size + 2).dropLast(2)
                 let plain = words[0] == "PUB" ? 3 : 4
-                return Publication(subject: words[1], reply: words.count > plain ? words[2] : "")
+                return Publication(subject: words[1], reply: words.count > plain ? words[2] : "", body: Array(body))
             default: break
             }
         }
@@ -127,9 +129,10 @@ public final class HostileSession {
         return Array(received[position...])
     }
 
-    private func skip(_ count: Int) throws {
+    private func take(_ count: Int) throws -> ArraySlice<UInt8> {
         while received.count - position < count { try receive() }
-        position += count
+        defer { position += count }
+        return received[position..<position + count]
     }
 
     private func receive() throws {
