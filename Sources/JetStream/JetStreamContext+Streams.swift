@@ -80,8 +80,12 @@ extension JetStreamContext {
     }
 
     /// The message at a sequence; nil if there is none.
-    public func message(_ stream: String, at sequence: UInt64) async throws -> StoredMessage? {
-        try await message(stream, ["seq": .unsigned(sequence)])
+    public func message(
+        _ stream: String,
+        at sequence: UInt64,
+        timeout: Duration? = nil
+    ) async throws -> StoredMessage? {
+        try await message(stream, ["seq": .unsigned(sequence)], timeout)
     }
 
     /// How many messages of a stream match a subject, as the server counts them for a consumer.
@@ -110,12 +114,16 @@ extension JetStreamContext {
 
     /// The first message at or after a sequence whose subject matches; nil if there is none.
     public func message(_ stream: String, from sequence: UInt64, subject: String) async throws -> StoredMessage? {
-        try await message(stream, ["seq": .unsigned(sequence), "next_by_subj": .string(subject)])
+        try await message(stream, ["seq": .unsigned(sequence), "next_by_subj": .string(subject)], nil)
     }
 
     /// The newest message whose subject matches; nil if there is none.
-    public func lastMessage(_ stream: String, subject: String) async throws -> StoredMessage? {
-        try await message(stream, ["last_by_subj": .string(subject)])
+    public func lastMessage(
+        _ stream: String,
+        subject: String,
+        timeout: Duration? = nil
+    ) async throws -> StoredMessage? {
+        try await message(stream, ["last_by_subj": .string(subject)], timeout)
     }
 
     private func stream(_ verb: String, named name: String, _ body: JSONValue?) async throws -> StreamInfo {
@@ -130,10 +138,10 @@ extension JetStreamContext {
         return info
     }
 
-    private func message(_ stream: String, _ body: JSONValue) async throws -> StoredMessage? {
+    private func message(_ stream: String, _ body: JSONValue, _ timeout: Duration?) async throws -> StoredMessage? {
         let reply: JSONValue
         do {
-            reply = try await request("STREAM.MSG.GET.\(stream)", body)
+            reply = try await request("STREAM.MSG.GET.\(stream)", body, timeout: timeout)
         } catch let error as JetStreamError where error.code == .messageNotFound {
             return nil
         }

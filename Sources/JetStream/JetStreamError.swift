@@ -27,6 +27,10 @@ public struct JetStreamError: Error, Sendable {
         case messageTooLarge
         /// The stream's limits are reached (10077).
         case storeFull
+        /// The lifetime of a message is none that the server takes (10165).
+        case invalidTimeToLive
+        /// The stream does not allow messages a lifetime of their own (10166).
+        case timeToLiveNotAllowed
         /// The stream takes no changes any more (10109).
         case sealed
         /// The account or the server has no room for it (10023, 10026, 10027, 10028, 10047).
@@ -91,6 +95,12 @@ public struct JetStreamError: Error, Sendable {
         }
     }
 
+    /// The sequence that was found in place of the expected one, where the server says it (10071 does, 10164 does not).
+    public var lastSequence: UInt64? {
+        guard code == .wrongLastSequence, let colon = text.lastIndex(of: ":") else { return nil }
+        return UInt64(text[text.index(after: colon)...].drop { $0 == " " })
+    }
+
     /// Whether the cluster refused because its JetStream has no leader (10008, 10009).
     var isLeaderless: Bool { serverCode == 10_008 || serverCode == 10_009 }
 
@@ -109,6 +119,8 @@ public struct JetStreamError: Error, Sendable {
         case 10_054: .messageTooLarge
         case 10_077: .storeFull
         case 10_109: .sealed
+        case 10_165: .invalidTimeToLive
+        case 10_166: .timeToLiveNotAllowed
         case 10_023, 10_026, 10_027, 10_028, 10_047: .insufficientResources
         case 10_167: .tooManyRequests
         case 10_062: .restoreFailed

@@ -59,6 +59,11 @@ public actor OrderedConsumer {
         public var patience: Duration? = .seconds(120)
         /// The creation time that the stream must have; nil to take the one found.
         public var created: String?
+        /// How many bytes may wait to be read.
+        public var capacity = 8 << 20
+        /// Whether a full consumer is given up, to be made anew behind what was read when that was read; otherwise the
+        /// whole connection stops reading until there is room.
+        public var parks = false
 
         /// Everything, from the first message on.
         public init() {}
@@ -66,6 +71,8 @@ public actor OrderedConsumer {
 
     /// How many messages there were to deliver when the consumer was first made, by the server's estimate.
     public private(set) var initiallyPending: UInt64 = 0
+    /// The last sequence of the stream just before the consumer was first made.
+    public let initialLastSequence: UInt64
     /// How often the consumer had to be made anew.
     public private(set) var restarts = 0
     /// The stream as it was when the consumer was last made.
@@ -89,6 +96,7 @@ public actor OrderedConsumer {
     public init(_ context: JetStreamContext, stream name: String, options: Options = Options()) async throws {
         self.context = context
         stream = try await context.streamInfo(name)
+        initialLastSequence = stream.state.lastSequence
         var fixed = options
         if let created = options.created, created != stream.created {
             throw Self.recreated(name, from: created, to: stream.created)
@@ -142,6 +150,10 @@ public actor OrderedConsumer {
                 continue
             }
             guard let batch else {
+                if subscription.hasOverflowed {
+                    isToReopen = true
+                    continue
+                }
                 throw NATSError(.closed, subject: stream.name, cause: "the connection was closed")
             }
             (lastHeard, silences) = (clock.now, 0)
@@ -218,6 +230,10 @@ public actor OrderedConsumer {
         }
     }
 
+    deinit {
+        subscription?.cancel()
+    }
+
     /// Stops reading.
     public func stop() async {
         await subscription?.unsubscribe()
@@ -269,7 +285,11 @@ public actor OrderedConsumer {
     private func subscribe() async throws -> UInt64 {
         epoch = context.connection.epoch
         let inbox = context.connection.newInbox()
-        let fresh = try await context.connection.subscribe(inbox)
+        let fresh = try await context.connection.subscribe(
+            inbox,
+            capacity: options.capacity,
+            overflow: options.parks ? .ends : .pausesConnection
+        )
         do {
             let reply = try await context.request(
                 "CONSUMER.CREATE.\(stream.name)",
@@ -283,7 +303,7 @@ public actor OrderedConsumer {
                     hint: "servers from 2.10 on take several"
                 )
             }
-            machine.restarted()
+            machine.restarted(drops: isStillChoosing)
             lastHeard = .now
             subscription = fresh
             return reply["num_pending"]?.unsigned ?? 0
@@ -293,13 +313,20 @@ public actor OrderedConsumer {
         }
     }
 
+    /// Whether the newest message of each subject is still being chosen from what there was at the start: superseded
+    /// ones must not come in their place after a restart.
+    private var isStillChoosing: Bool {
+        options.start == .lastPerSubject && context.serverIsAtLeast(2, 10)
+            && machine.lastStreamSequence < initialLastSequence
+    }
+
     private func consumer(deliveringTo inbox: String) -> JSONValue {
         var configuration: JSONValue = [
             "deliver_subject": .string(inbox), "ack_policy": "none", "max_deliver": 1, "mem_storage": true,
             "num_replicas": 1, "flow_control": true, "replay_policy": "instant",
             "idle_heartbeat": .integer(options.heartbeat.components.seconds * 1_000_000_000),
         ]
-        if machine.lastStreamSequence > 0 {
+        if machine.lastStreamSequence > 0, !isStillChoosing {
             configuration["deliver_policy"] = "by_start_sequence"
             configuration["opt_start_seq"] = .unsigned(machine.lastStreamSequence + 1)
         } else {

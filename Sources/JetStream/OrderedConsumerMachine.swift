@@ -36,15 +36,18 @@ struct OrderedConsumerMachine: Sendable, Equatable {
     /// The stream sequence of the last message that was handed on; 0 before the first.
     private(set) var lastStreamSequence: UInt64
     private var lastConsumerSequence: UInt64 = 0
+    /// Up to which stream sequence messages are dropped, because they were handed on before.
+    private var floor: UInt64 = 0
 
     /// A machine that has everything up to a sequence already.
     init(after sequence: UInt64) {
         lastStreamSequence = sequence
     }
 
-    /// A new consumer takes over behind the last message.
-    mutating func restarted() {
+    /// A new consumer takes over behind the last message; if it begins before, what it repeats is dropped.
+    mutating func restarted(drops: Bool = false) {
         lastConsumerSequence = 0
+        floor = drops ? lastStreamSequence : 0
     }
 
     /// Takes in what arrived.
@@ -68,6 +71,7 @@ struct OrderedConsumerMachine: Sendable, Equatable {
             return
         }
         lastConsumerSequence += 1
+        guard metadata.streamSequence > floor else { return }
         lastStreamSequence = metadata.streamSequence
         outcome.deliveries.append(Delivery(index: index, metadata: metadata))
     }

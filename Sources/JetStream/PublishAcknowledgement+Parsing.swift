@@ -71,7 +71,17 @@ extension JetStreamContext {
         payload: ByteBuffer,
         headers: Headers? = nil
     ) async throws -> PublishAcknowledgement {
-        let target = publishSubject(subject)
+        try await publish(subject, to: publishSubject(subject), payload, headers, timeout: timeout)
+    }
+
+    /// Publishes one message by way of another subject and waits for the server to say that it is stored.
+    package func publish(
+        _ subject: String,
+        to target: String,
+        _ payload: ByteBuffer,
+        _ headers: Headers?,
+        timeout: Duration
+    ) async throws -> PublishAcknowledgement {
         let reply: Message
         do {
             reply = try await connection.request(target, payload: payload, headers: headers, timeout: timeout)

@@ -44,16 +44,34 @@ extension Bucket {
         through last: Revision = .max
     ) async throws -> Bool {
         guard revision < last else { return true }
-        let patterns = KeyPattern.canonical(patterns)
-        for pattern in patterns.isEmpty ? [.all] : patterns {
-            let next = try await context.message(
-                name.streamName,
-                from: revision + 1,
-                subject: subjectPrefix + pattern.description
-            )
-            if let next, next.sequence <= last { return false }
+        for pattern in Self.separate(patterns) {
+            if let next = try await next(of: pattern, after: revision), next <= last { return false }
         }
         return true
+    }
+
+    /// The revision of the first entry of these patterns behind a revision; without patterns, of any entry.
+    func next(of patterns: [KeyPattern], after revision: Revision) async throws -> Revision? {
+        var first: Revision?
+        for pattern in Self.separate(patterns) {
+            if let next = try await next(of: pattern, after: revision) { first = min(first ?? next, next) }
+        }
+        return first
+    }
+
+    private func next(of pattern: KeyPattern, after revision: Revision) async throws -> Revision? {
+        guard revision < .max else { return nil }
+        return try await context.message(
+            name.streamName,
+            from: revision + 1,
+            subject: subjectPrefix + pattern.description
+        )?.sequence
+    }
+
+    /// The least patterns that say the same; none stands for every key.
+    private static func separate(_ patterns: [KeyPattern]) -> [KeyPattern] {
+        let patterns = KeyPattern.canonical(patterns)
+        return patterns.isEmpty ? [.all] : patterns
     }
 
     /// How often `readAll` asks what has come while it read.

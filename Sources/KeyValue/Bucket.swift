@@ -13,6 +13,8 @@ public struct Bucket: Sendable {
     public let name: BucketName
     /// What the subjects of its entries begin with: a mirror's entries keep the subjects of the bucket it mirrors.
     public let subjectPrefix: String
+    /// What the subjects begin with under which entries are written.
+    private let writePrefix: String
 
     init(_ context: JetStreamContext, _ info: StreamInfo) {
         self.context = context
@@ -20,6 +22,8 @@ public struct Bucket: Sendable {
         // Streams get here only under a bucket's name.
         let named = BucketName(streamName: info.name)
         let mirrored = (info.configuration["mirror"]?["name"]?.string).flatMap { BucketName(streamName: $0) }
+        // A mirror takes no messages of its own.
+        writePrefix = (mirrored ?? named)?.subjectPrefix ?? "$KV.\(info.name.dropFirst(3))."
         let transforms = info.configuration["mirror"]?["subject_transforms"]?.array ?? []
         subjectPrefix = (transforms.isEmpty ? mirrored : nil)?.subjectPrefix ?? "$KV.\(info.name.dropFirst(3))."
         name = named ?? BucketName(unchecked: String(info.name.dropFirst(3)))
@@ -28,6 +32,11 @@ public struct Bucket: Sendable {
     /// The configuration.
     public var configuration: BucketConfiguration {
         BucketConfiguration(stream: info.configuration)
+    }
+
+    /// Whether replicas and direct mirrors may answer reads.
+    var allowsDirectGet: Bool {
+        configuration.isMirror ? info.configuration["mirror_direct"]?.bool == true : configuration.allowsDirectGet
     }
 
     /// The same bucket, asked for again.
@@ -132,21 +141,26 @@ public struct Bucket: Sendable {
         guard key.isLegal else { throw KeyValueError(code: .invalidKey, bucket: name, key: key) }
         var headers = headers
         if let expected { headers.append("Nats-Expected-Last-Subject-Sequence", String(expected)) }
-        let isPlain = headers.isEmpty
         do {
-            let subject = name.subjectPrefix + String(decoding: key.bytes, as: UTF8.self)
-            let stored = try await context.publish(
-                subject,
-                payload: ByteBuffer(bytes: value),
-                headers: isPlain ? nil : headers
-            )
-            return stored.sequence
+            let payload = ByteBuffer(bytes: value)
+            return try await publish(key, payload, headers.isEmpty ? nil : headers, timeout: context.timeout)
         } catch let error as JetStreamError where error.code == .wrongLastSequence {
             throw KeyValueError(code: .wrongRevision, bucket: name, key: key, text: error.text)
         }
     }
 
-    private func entry(_ message: StoredMessage) -> Entry {
+    /// Publishes a message to a key's subject, which must be legal, and answers its revision.
+    ///
+    /// What is written to a mirror goes to the bucket that it mirrors, also in another domain or account.
+    func publish(_ key: Key, _ payload: ByteBuffer, _ headers: Headers?, timeout: Duration) async throws -> Revision {
+        let subject = writePrefix + String(decoding: key.bytes, as: UTF8.self)
+        let external = info.configuration["mirror"]?["external"]?["api"]?.string ?? ""
+        let target = external.isEmpty ? context.publishSubject(subject) : "\(external).\(subject)"
+        return try await context.publish(subject, to: target, payload, headers, timeout: timeout).sequence
+    }
+
+    /// What a message is as an entry of this bucket.
+    func entry(_ message: StoredMessage) -> Entry {
         let prefix = Array(subjectPrefix.utf8)
         let key =
             message.subject.starts(with: prefix) ? Array(message.subject.dropFirst(prefix.count)) : message.subject

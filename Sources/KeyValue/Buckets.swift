@@ -71,3 +71,10 @@ public struct Buckets: Sendable {
             .sorted { $0.name < $1.name }
     }
 }
+
+extension Buckets {
+    /// Opens a bucket for an application; throws `KeyValueError` with `.bucketNotFound` if it does not exist.
+    public func open(_ name: BucketName, codecs: BucketCodecs = .none) async throws -> KeyValueBucket {
+        KeyValueBucket(try await bucket(name), codecs: codecs)
+    }
+}

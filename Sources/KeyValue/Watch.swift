@@ -16,6 +16,13 @@ public struct WatchOptions: Sendable {
     public var patience: Duration? = .seconds(120)
     /// The creation time that the bucket must have; nil to take the one found.
     public var created: String?
+    /// How often an idle server says that it is there.
+    public var heartbeat: Duration = .seconds(2)
+    /// How many bytes may wait to be read.
+    public var capacity = 8 << 20
+    /// Whether a full watch is given up, to be taken up again behind what was read; otherwise the whole connection
+    /// stops reading until there is room.
+    public var parks = false
 
     /// Every key, from the first entry on.
     public init() {}
@@ -36,6 +43,9 @@ public struct WatchBatch: Sendable {
     public var isCaughtUp: Bool { delivered.isCaughtUp }
     /// How many entries are still to come, by the server's estimate.
     public var pending: UInt64 { delivered.deliveries.last?.metadata.pending ?? 0 }
+
+    /// How many entries were to come after the one at a place of the batch, by the server's estimate.
+    func pending(at index: Int) -> UInt64 { delivered.deliveries[index].metadata.pending }
 
     /// What the batch costs in memory.
     public var byteCount: Int { delivered.messages.byteCount }
@@ -89,6 +99,9 @@ public struct Watch: Sendable {
         consumerOptions.patience = options.patience
         consumerOptions.bytesPerSecond = options.bytesPerSecond
         consumerOptions.created = options.created
+        consumerOptions.heartbeat = options.heartbeat
+        consumerOptions.capacity = options.capacity
+        consumerOptions.parks = options.parks
         let patterns = KeyPattern.canonical(options.patterns)
         let isEverything = patterns.isEmpty
         // Servers before 2.10 ignore a list of filters and send everything, later ones refuse filters that overlap.
@@ -114,6 +127,11 @@ public struct Watch: Sendable {
     /// How many entries there were to come when the watch began, by the server's estimate.
     public var initiallyPending: UInt64 {
         get async { await consumer.initiallyPending }
+    }
+
+    /// The last revision of the bucket just before the watch began.
+    public var initialLastRevision: Revision {
+        get async { await consumer.initialLastSequence }
     }
 
     /// How often the watch had to be resumed after a gap, a lost connection or a restart.

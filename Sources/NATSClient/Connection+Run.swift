@@ -217,6 +217,7 @@ extension Connection {
         left.pause?.resolve(.failure(reason))
         for waiter in left.connectWaiters.values { waiter.result.resolve(.failure(reason)) }
         for request in left.requests.values { request.result.resolve(.failure(reason)) }
+        for turn in left.turns { turn.resolve(.failure(reason)) }
         for flush in left.flushes.values { flush.resolve(.failure(reason)) }
         for writer in left.writers { writer.resolve(.failure(reason)) }
         let sinks = left.subscriptions.all.map(\.row.sink) + left.draining.values

@@ -12,8 +12,11 @@ extension Connection {
         guard let sid = batch.frames.first?.sid else { return }
         switch state.withLock({ $0.subscriptions.sink(sid) ?? $0.draining[sid] }) {
         case .subscription(let subscription):
-            guard subscription.enqueue(batch) else { return }
-            state.withLock { _ = $0.pausing.insert(sid) }
+            switch subscription.enqueue(batch) {
+            case .takesMore: break
+            case .pausesConnection: state.withLock { _ = $0.pausing.insert(sid) }
+            case .ends: unsubscribe(subscription)
+            }
         case .replies: deliverReplies(batch)
         case nil: break
         }
@@ -71,6 +74,7 @@ extension Connection {
                 return concerned.values.map(\.result)
             }
             for request in concerned { request.resolve(.failure(error)) }
+            giveTurns()
         case .subscriptionPermission(let subject, let queue):
             refuse(subject: subject, queue: queue, error)
         default: break
@@ -94,6 +98,7 @@ extension Connection {
             resumeReading(for: subscription)
         }
         for request in requests { request.resolve(.failure(error)) }
+        giveTurns()
     }
 
     /// The connection in use is lost: what waits for an answer over it fails.
@@ -116,6 +121,7 @@ extension Connection {
             hint: reason.hint ?? "The connection is being restored: send it again once it is."
         )
         for request in left.requests.values { request.result.resolve(.failure(error)) }
+        giveTurns()
         for flush in left.flushes.values { flush.resolve(.failure(error)) }
         for writer in left.writers { writer.resolve(.failure(error)) }
         announce(.disconnected(reason: reason.description))

@@ -5,18 +5,27 @@ import Synchronization
 extension Connection {
     /// Subscribes; while there is no connection, from the next one on.
     ///
-    /// `capacity` is the number of bytes that may wait to be taken before the connection stops reading.
+    /// `capacity` is the number of bytes that may wait to be taken; `overflow` says what happens beyond it.
     public func subscribe(
         _ subject: String,
         queue: String? = nil,
-        capacity: Int = 8 << 20
+        capacity: Int = 8 << 20,
+        overflow: Subscription.Overflow = .pausesConnection
     ) async throws -> Subscription {
         if let fault = Subject.fault(in: subject, wildcardsAllowed: true) { throw NATSError(fault) }
         if let queue, let fault = Subject.fault(in: queue, wildcardsAllowed: false) { throw NATSError(fault) }
         return try state.withLock { state in
             if case .closed(let reason) = state.phase { throw reason }
             let (sid, sink) = state.subscriptions.add(subject: subject, queue: queue) { sid in
-                .subscription(Subscription(subject: subject, sid: sid, capacity: capacity, connection: self))
+                .subscription(
+                    Subscription(
+                        subject: subject,
+                        sid: sid,
+                        capacity: capacity,
+                        overflow: overflow,
+                        connection: self
+                    )
+                )
             }
             guard case .subscription(let subscription) = sink else { throw NATSError.closed }
             if let session = state.session {

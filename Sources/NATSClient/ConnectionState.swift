@@ -22,6 +22,17 @@ struct ConnectionState {
     struct PendingRequest {
         let subject: String
         let result: SingleResult<Message>
+        let timeout: Duration
+        let deadline: ContinuousClock.Instant
+
+        init(
+            _ result: SingleResult<Message>,
+            _ timeout: Duration,
+            _ deadline: ContinuousClock.Instant,
+            _ subject: String
+        ) {
+            (self.result, self.timeout, self.deadline, self.subject) = (result, timeout, deadline, subject)
+        }
     }
 
     struct ConnectWaiter {
@@ -48,6 +59,12 @@ struct ConnectionState {
     var repliesID: UInt32?
     var pausing: Set<UInt32> = []
     var requests: [UInt64: PendingRequest] = [:]
+    /// Those who wait until fewer requests are under way.
+    var turns = CircularBuffer<SingleResult<Void>>()
+    /// How many of them may send theirs and have not yet.
+    var turnsTaken = 0
+    /// When the timer of requests fires; nil if there is none.
+    var nextDeadline: ContinuousClock.Instant?
     var flushes: [UInt64: SingleResult<Void>] = [:]
     var connectWaiters: [UInt64: ConnectWaiter] = [:]
     var writers: [SingleResult<Void>] = []
@@ -69,6 +86,13 @@ struct ConnectionState {
     mutating func makeID() -> UInt64 {
         lastID += 1
         return lastID
+    }
+
+    /// Takes out the next whose turn to send a request has come, and keeps room for it.
+    mutating func nextTurn() -> SingleResult<Void>? {
+        guard requests.count + turnsTaken < Connection.requestWindow, let turn = turns.popFirst() else { return nil }
+        turnsTaken += 1
+        return turn
     }
 
     /// Forgets everything and stays closed.

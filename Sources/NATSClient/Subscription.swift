@@ -4,8 +4,9 @@ import Synchronization
 
 /// The messages of one subject, in batches.
 ///
-/// What has arrived and was not taken is bounded: beyond its capacity the **whole connection** stops reading until
-/// this subscription has been read down to half. Nothing is dropped. So whoever consumes a subscription must not wait,
+/// What has arrived and was not taken is bounded. Unless it is made to end instead (see ``Overflow``), beyond its
+/// capacity the **whole connection** stops reading until this subscription has been read down to half. Nothing is
+/// dropped. So whoever consumes a subscription must not wait,
 /// in the same task and without going on to read, for something that comes over the same connection (a request, a
 /// flush): with the subscription full its answer could not arrive. Take that to another task or another connection.
 ///
@@ -15,7 +16,23 @@ public final class Subscription: Sendable, AsyncSequence {
     /// Batches of messages.
     public typealias Element = MessageBatch
 
+    /// What happens when more has arrived than may wait.
+    public enum Overflow: Sendable, Hashable {
+        /// The whole connection stops reading until there is room.
+        case pausesConnection
+        /// The subscription ends: what has arrived may still be taken, what comes later is dropped.
+        case ends
+    }
+
+    /// What the connection is to do about what has arrived.
+    enum Reception {
+        case takesMore
+        case pausesConnection
+        case ends
+    }
+
     private struct State {
+        var hasOverflowed = false
         var queue = CircularBuffer<MessageBatch>()
         var queuedBytes = 0
         var isPausing = false
@@ -28,10 +45,12 @@ public final class Subscription: Sendable, AsyncSequence {
 
     let sid: UInt32
     private let capacity: Int
+    private let overflow: Overflow
     private let connection: Connection
     private let state = Mutex(State())
 
-    init(subject: String, sid: UInt32, capacity: Int, connection: Connection) {
+    init(subject: String, sid: UInt32, capacity: Int, overflow: Overflow, connection: Connection) {
+        self.overflow = overflow
         self.subject = subject
         self.sid = sid
         self.capacity = Swift.max(1, capacity)
@@ -40,6 +59,9 @@ public final class Subscription: Sendable, AsyncSequence {
 
     /// The bytes that wait to be taken.
     public var queuedBytes: Int { state.withLock { $0.queuedBytes } }
+
+    /// Whether it ended because more had arrived than may wait.
+    public var hasOverflowed: Bool { state.withLock { $0.hasOverflowed } }
 
     /// Whether this subscription keeps the connection from reading.
     var isPausing: Bool { state.withLock { $0.isPausing } }
@@ -70,6 +92,11 @@ public final class Subscription: Sendable, AsyncSequence {
 
     /// Ends the subscription; what has arrived may still be taken.
     public func unsubscribe() async {
+        cancel()
+    }
+
+    /// Ends the subscription, from where nothing can be waited for.
+    package func cancel() {
         connection.unsubscribe(self)
     }
 
@@ -84,21 +111,29 @@ public final class Subscription: Sendable, AsyncSequence {
         public func next() async throws -> MessageBatch? { try await subscription.next() }
     }
 
-    /// Adds what has arrived; true if the connection must stop reading.
-    func enqueue(_ batch: MessageBatch) -> Bool {
+    /// Adds what has arrived, and says what the connection is to do about it.
+    func enqueue(_ batch: MessageBatch) -> Reception {
         while true {
-            let step = state.withLock { state -> (waiter: SingleResult<MessageBatch?>?, pause: Bool) in
-                guard state.end == nil else { return (nil, false) }
-                if let waiter = state.waiters.popFirst() { return (waiter, false) }
+            let step = state.withLock { state -> (waiter: SingleResult<MessageBatch?>?, reception: Reception) in
+                guard state.end == nil else { return (nil, .takesMore) }
+                if let waiter = state.waiters.popFirst() { return (waiter, .takesMore) }
                 state.queue.append(batch)
                 state.queuedBytes += batch.byteCount
-                guard !state.isPausing, state.queuedBytes > capacity else { return (nil, false) }
-                state.isPausing = true
-                return (nil, true)
+                guard !state.isPausing, !state.hasOverflowed, state.queuedBytes > capacity else {
+                    return (nil, .takesMore)
+                }
+                switch overflow {
+                case .pausesConnection:
+                    state.isPausing = true
+                    return (nil, .pausesConnection)
+                case .ends:
+                    state.hasOverflowed = true
+                    return (nil, .ends)
+                }
             }
-            guard let waiter = step.waiter else { return step.pause }
+            guard let waiter = step.waiter else { return step.reception }
             // A waiter that was cancelled or timed out refuses: the batch goes to the next one.
-            if waiter.resolve(.success(batch)) { return false }
+            if waiter.resolve(.success(batch)) { return .takesMore }
         }
     }
 

@@ -127,7 +127,8 @@ extension Failure {
         case .temporarilyUnavailable, .tooManyRequests: .busy
         case .streamExists: .exists
         case .invalidConfiguration, .unsupported, .streamNotFound, .consumerNotFound, .messageNotFound, .duplicate,
-            .subjectsOverlap, .wrongLastSequence, .messageTooLarge, .storeFull, .sealed, .insufficientResources,
+            .subjectsOverlap, .wrongLastSequence, .messageTooLarge, .storeFull, .invalidTimeToLive,
+            .timeToLiveNotAllowed, .sealed, .insufficientResources,
             .streamRecreated, .streamRegressed, .interrupted, .restoreFailed, .malformedReply, .other:
             .failed
         }
@@ -147,8 +148,12 @@ extension Failure {
     private static func status(_ code: KeyValueError.Code) -> RunStatus {
         switch code {
         case .bucketExists, .keyExists: .exists
-        case .invalidKey: .usage
-        case .bucketNotFound, .wrongRevision, .unsupported, .stalled: .failed
+        case .invalidKey, .invalidBucketName, .invalidPattern, .invalidOption, .invalidTimeToLive: .usage
+        case .unanswered: .unreachable
+        case .conflictTooOften, .lockHeld: .busy
+        case .bucketNotFound, .notABucket, .keyNotFound, .wrongRevision, .valueTooLarge, .bucketFull,
+            .timeToLiveNotAllowed, .readOnly, .undecodable, .unsupported, .lockLost, .stalled:
+            .failed
         }
     }
 

@@ -1,0 +1,173 @@
+import Foundation
+import JetStream
+public import KVModel
+import NATSClient
+import NATSProtocol
+import NIOCore
+
+extension KeyValueBucket {
+    /// Gives a key a value and answers its revision.
+    @discardableResult
+    public func put(_ key: Key, _ value: [UInt8]) async throws -> Revision {
+        try await write(key, value, .init())
+    }
+
+    /// Gives a key a value if its newest revision is the expected one, and answers the new one.
+    ///
+    /// Expecting 0 means that the key must never have been written, or that nothing of it is left. Throws
+    /// `wrongRevision`, with the actual revision where the server says it.
+    @discardableResult
+    public func update(_ key: Key, _ value: [UInt8], expecting revision: Revision) async throws -> Revision {
+        try await write(key, value, .init(expected: revision))
+    }
+
+    /// The same with a lifetime, which ADR-48 leaves to `create`: for buckets with a history of 1, where a value that
+    /// outlives its successor cannot come to light again.
+    package func update(
+        _ key: Key,
+        _ value: [UInt8],
+        expecting revision: Revision,
+        timeToLive: Duration
+    ) async throws -> Revision {
+        try await write(key, value, .init(expected: revision, timeToLive: timeToLive))
+    }
+
+    /// Gives a key a value if it has none: if it never existed, or was deleted, purged or has expired.
+    ///
+    /// With `timeToLive` the key expires after it, which is rounded up to whole seconds (servers from 2.11 on, in
+    /// buckets with a `limitMarkerTTL`). Throws `keyExists` if the key has a value.
+    @discardableResult
+    public func create(_ key: Key, _ value: [UInt8], timeToLive: Duration? = nil) async throws -> Revision {
+        var expected: Revision = 0
+        for _ in 0..<Self.races {
+            do {
+                return try await write(key, value, .init(expected: expected, timeToLive: timeToLive))
+            } catch let error as KeyValueError where error.code == .wrongRevision {
+                let newest = try await latest(key, consistency: .leader)
+                if let newest, newest.operation == .put {
+                    throw KeyValueError(code: .keyExists, bucket: name, key: key, revision: newest.revision)
+                }
+                // None: the marker that was in the way has gone meanwhile.
+                expected = newest?.revision ?? 0
+            }
+        }
+        throw KeyValueError(code: .conflictTooOften, bucket: name, key: key)
+    }
+
+    /// Deletes a key: a marker becomes its newest entry, its history stays. Answers the marker's revision.
+    ///
+    /// Deleting a key that does not exist is no error. With `expecting` only if its newest revision is that one.
+    @discardableResult
+    public func delete(_ key: Key, expecting revision: Revision? = nil) async throws -> Revision {
+        try await write(key, nil, .init(operation: "DEL", expected: revision))
+    }
+
+    /// Deletes a key with its history; a marker stays. Answers the marker's revision.
+    ///
+    /// With `expecting` only if the key's newest revision is that one. With `markerTimeToLive` the marker goes after
+    /// that time, rounded up to whole seconds (servers from 2.11 on, in buckets with a `limitMarkerTTL`).
+    @discardableResult
+    public func purge(
+        _ key: Key,
+        expecting revision: Revision? = nil,
+        markerTimeToLive: Duration? = nil
+    ) async throws -> Revision {
+        try await write(key, nil, .init(operation: "PURGE", expected: revision, timeToLive: markerTimeToLive))
+    }
+
+    /// Gives a key the value that it had at a revision again, and answers the new revision.
+    ///
+    /// Throws `keyNotFound` if the bucket does not hold a value of the key at that revision, and `wrongRevision` if
+    /// somebody writes to the key meanwhile.
+    @discardableResult
+    public func revert(_ key: Key, to revision: Revision) async throws -> Revision {
+        guard let old = try await get(key, at: revision, consistency: .leader) else {
+            throw KeyValueError(code: .keyNotFound, bucket: name, key: key, text: "revision \(revision)")
+        }
+        let newest = try await latest(key, consistency: .leader)
+        return try await update(key, old.value, expecting: newest?.revision ?? revision)
+    }
+
+    /// Gives a key a text and answers its revision.
+    @discardableResult
+    public func put(_ key: Key, _ text: String) async throws -> Revision {
+        try await put(key, Array(text.utf8))
+    }
+
+    /// Gives a key a text if its newest revision is the expected one, and answers the new one.
+    @discardableResult
+    public func update(_ key: Key, _ text: String, expecting revision: Revision) async throws -> Revision {
+        try await update(key, Array(text.utf8), expecting: revision)
+    }
+
+    /// Gives a key a text if it has no value.
+    @discardableResult
+    public func create(_ key: Key, _ text: String, timeToLive: Duration? = nil) async throws -> Revision {
+        try await create(key, Array(text.utf8), timeToLive: timeToLive)
+    }
+
+    /// Gives a key a value as JSON and answers its revision.
+    @discardableResult
+    public func put(_ key: Key, json value: some Encodable) async throws -> Revision {
+        try await put(key, Array(JSONEncoder().encode(value)))
+    }
+
+    /// Gives a key a value as JSON if its newest revision is the expected one, and answers the new one.
+    @discardableResult
+    public func update(_ key: Key, json value: some Encodable, expecting revision: Revision) async throws -> Revision {
+        try await update(key, Array(JSONEncoder().encode(value)), expecting: revision)
+    }
+
+    /// Gives a key a value as JSON if it has none.
+    @discardableResult
+    public func create(
+        _ key: Key,
+        json value: some Encodable,
+        timeToLive: Duration? = nil
+    ) async throws -> Revision {
+        try await create(key, Array(JSONEncoder().encode(value)), timeToLive: timeToLive)
+    }
+
+    /// How often another writer may get in between before `create` gives up.
+    private static let races = 16
+
+    /// What a write is beside its key and value.
+    private struct Terms {
+        /// What it does to the key, if it is a marker.
+        var operation: String?
+        var expected: Revision?
+        var timeToLive: Duration?
+    }
+
+    private func write(_ key: Key, _ value: [UInt8]?, _ terms: Terms) async throws -> Revision {
+        let stored = try stored(key)
+        let value = try value.map { try codecs.value?.encode($0) ?? $0 } ?? []
+        var headers = Headers()
+        if let operation = terms.operation { headers.append("KV-Operation", operation) }
+        if terms.operation == "PURGE" { headers.append("Nats-Rollup", "sub") }
+        if let expected = terms.expected { headers.append("Nats-Expected-Last-Subject-Sequence", String(expected)) }
+        if let lifetime = terms.timeToLive { headers.append("Nats-TTL", try seconds(lifetime, key)) }
+        if repeatsWrites { headers.append("Nats-Msg-Id", context.connection.newInbox()) }
+        let payload = ByteBuffer(bytes: value)
+        return try await attempt(about: key, repeats: repeatsWrites) { [headers] timeout in
+            try await bucket.publish(stored, payload, headers.isEmpty ? nil : headers, timeout: timeout)
+        }
+    }
+
+    /// A lifetime as servers take it: whole seconds, one at least.
+    private func seconds(_ lifetime: Duration, _ key: Key) throws -> String {
+        guard context.serverIsAtLeast(2, 11) else {
+            throw KeyValueError(
+                code: .unsupported,
+                bucket: name,
+                key: key,
+                text: "the server, version \(context.serverVersion), knows no lifetimes of single keys: 2.11 does"
+            )
+        }
+        guard lifetime >= .seconds(1) else {
+            throw KeyValueError(code: .invalidTimeToLive, bucket: name, key: key, text: "\(lifetime)")
+        }
+        let (seconds, rest) = lifetime.components
+        return String(rest > 0 ? seconds.addingReportingOverflow(1).partialValue : seconds)
+    }
+}
