@@ -97,7 +97,7 @@ public struct AtomicCounter: Sendable {
     static let backoff = Backoff(first: .milliseconds(2), most: .milliseconds(250))
 
     private func change(_ body: (Int64) throws -> Int64) async throws -> (old: Int64, new: Int64) {
-        try LeaseTerms.checkConditionalWrites(bucket.bucket.configuration, bucket.context.serverVersion)
+        try LeaseTerms.checkConditionalWrites(to: bucket)
         for failures in 0..<attempts {
             if failures > 0 { try await sleep(Self.backoff.delay(after: failures, random: random())) }
             let newest = try await bucket.latest(key)

@@ -68,11 +68,7 @@ public struct DistributedLock: Sendable {
         label: String = "",
         now: @escaping @Sendable () -> Instant
     ) throws {
-        terms = try LeaseTerms(
-            lease: lease,
-            configuration: bucket.bucket.configuration,
-            version: bucket.bucket.context.serverVersion
-        )
+        terms = try LeaseTerms(lease: lease, in: bucket)
         _ = try bucket.stored(key)
         self.bucket = bucket.forPattern(requestTimeout: LeaseTimer.requestTimeout(of: lease))
         self.key = key

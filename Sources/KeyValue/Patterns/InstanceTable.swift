@@ -46,9 +46,10 @@ struct InstanceTable {
     /// What to ask the server for at a moment; asked for again after the interval.
     mutating func due(at moment: Instant) -> [(key: Key, revision: Revision)] {
         var due: [(key: Key, revision: Revision)] = []
+        let again = moment + interval
         for (key, row) in rows where row.askAt <= moment {
             due.append((key, row.revision))
-            rows[key]?.askAt = moment + interval
+            rows[key]?.askAt = again
         }
         return due
     }

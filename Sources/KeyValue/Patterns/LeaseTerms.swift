@@ -5,7 +5,7 @@ import NATSProtocol
 ///
 /// Either each entry has its own lifetime (servers from 2.11 on, in buckets that allow it and keep one revision of each
 /// key), or all have the bucket's. Servers reckon from the time at which they stored an entry, so a renewal is a new
-/// revision of it. Pure but for `create` and `update`.
+/// revision of it. Pure: `LeaseTerms+Bucket` does what they say.
 struct LeaseTerms: Sendable, Hashable {
     /// What makes entries vanish.
     enum Expiry: Sendable, Hashable {
@@ -93,29 +93,6 @@ struct LeaseTerms: Sendable, Hashable {
         return overflow ? .zero : min(max(.zero, .nanoseconds(age)), kept)
     }
 
-    /// Writes an entry where there is none.
-    func create(_ key: Key, _ value: [UInt8], in bucket: KeyValueBucket) async throws -> Revision {
-        try await bucket.create(key, value, timeToLive: expiry == .entry ? kept : nil)
-    }
-
-    /// Writes an entry in place of a revision, 0 being none; the server keeps it for the whole time again.
-    func update(
-        _ key: Key,
-        _ value: [UInt8],
-        expecting revision: Revision,
-        in bucket: KeyValueBucket
-    ) async throws -> Revision {
-        switch expiry {
-        case .entry: try await bucket.update(key, value, expecting: revision, timeToLive: kept)
-        case .bucket: try await bucket.update(key, value, expecting: revision)
-        }
-    }
-
-    /// Takes an entry away; of its marker nothing stays for ever.
-    func remove(_ key: Key, expecting revision: Revision, in bucket: KeyValueBucket) async throws {
-        try await bucket.purge(key, expecting: revision, markerTimeToLive: expiry == .entry ? kept : nil)
-    }
-
     private static func missing(hasLifetimes: Bool, _ version: ServerVersion) -> String {
         if hasLifetimes {
             return "it has no TTL and keeps more than one revision of a key: give it a TTL or a history of 1"
@@ -124,27 +101,5 @@ struct LeaseTerms: Sendable, Hashable {
             ? "its entries do not expire: give it a TTL, or a limit-marker-ttl and a history of 1"
             : "its entries do not expire, and the server, version \(version), knows no lifetimes of single keys "
                 + "(2.11 does): give it a TTL"
-    }
-}
-
-extension KeyValueBucket {
-    /// The same bucket for a pattern: asks the leader, so that an answer is never old.
-    func forPattern(requestTimeout: Duration? = nil, repeatsWrites: Bool = false) -> KeyValueBucket {
-        let timeout = min(context.timeout, requestTimeout ?? context.timeout)
-        let context = JetStreamContext(context.connection, apiPrefix: context.apiPrefix, timeout: timeout)
-        return KeyValueBucket(
-            Bucket(context, bucket.info),
-            codecs: codecs,
-            consistency: .leader,
-            repeatsWrites: repeatsWrites
-        )
-    }
-}
-
-extension Error {
-    /// Whether the same may succeed once the server, or the way to it, is back.
-    var passesByItself: Bool {
-        if let error = self as? KeyValueError { return error.code == .unanswered || error.code == .conflictTooOften }
-        return isTransient
     }
 }

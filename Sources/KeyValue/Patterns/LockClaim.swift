@@ -47,16 +47,18 @@ struct LockClaim: Sendable {
     /// Removes this claim's entry, which was last known to have a revision; anybody else's stays.
     func remove(_ revision: Revision) async throws {
         var revision = revision
-        while true {
+        var failure: (any Error)?
+        for _ in 0..<4 {
             do {
                 return try await lock.terms.remove(lock.key, expecting: revision, in: lock.bucket)
             } catch let error as KeyValueError where [.wrongRevision, .unanswered].contains(error.code) {
-                // A renewal came in between, or the answer was lost.
+                // A renewal came in between, or a question or its answer was lost.
                 guard let found = try await self.revision() else { return }
-                guard found != revision else { throw error }
                 revision = found
+                failure = error
             }
         }
+        if let failure { throw failure }
     }
 
     /// Removes what may have been stored without an answer, as far as the server can be told: otherwise it expires.

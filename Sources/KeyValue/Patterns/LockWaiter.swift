@@ -149,7 +149,7 @@ final class LockWaiter: Sendable {
         }
         do {
             return try result.get()
-        } catch where error.passesByItself {
+        } catch  where error.passesByItself {
             return nil
         }
     }

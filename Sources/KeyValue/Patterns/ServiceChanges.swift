@@ -107,7 +107,7 @@ private final class ServiceFollowing: Sendable {
         } catch let error as KeyValueError where error.code == .undecodable {
             // What stands there now is no instance.
             return true
-        } catch where error.passesByItself {
+        } catch  where error.passesByItself {
             return false
         }
     }

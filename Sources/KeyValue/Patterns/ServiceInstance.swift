@@ -1,5 +1,5 @@
 import Foundation
-public import KVModel
+import KVModel
 
 /// One running copy of a service, as a registry shows it.
 public struct ServiceInstance: Sendable, Hashable, Identifiable {

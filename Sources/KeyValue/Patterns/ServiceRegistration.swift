@@ -79,7 +79,7 @@ public final class ServiceRegistration: Sendable {
     /// Enters it, whatever was there.
     func enter() async throws {
         let backoff = Backoff(first: .milliseconds(5), most: .milliseconds(250))
-        let deadline = Instant.now + registry.bucket.context.timeout
+        let deadline = Instant.now + registry.bucket.requestTimeout
         var failures = 0
         while true {
             do {
@@ -87,7 +87,7 @@ public final class ServiceRegistration: Sendable {
                 guard Instant.now < deadline else {
                     throw KeyValueError(code: .conflictTooOften, bucket: bucket.name, key: instance.key)
                 }
-            } catch where error.passesByItself && Instant.now < deadline {
+            } catch  where error.passesByItself && Instant.now < deadline {
                 // Requests are short, so that a renewal is repeated in time.
             }
             failures += 1
@@ -184,14 +184,17 @@ public final class ServiceRegistration: Sendable {
 
     private func clear(_ revision: Revision) async throws {
         var revision = revision
-        while true {
+        var failure: (any Error)?
+        for _ in 0..<4 {
             do {
                 return try await registry.terms.remove(instance.key, expecting: revision, in: bucket)
             } catch let error as KeyValueError where [.wrongRevision, .unanswered].contains(error.code) {
+                // A renewal came in between, or a question or its answer was lost.
                 guard let found = try await newest(), found.session == session else { return }
-                guard found.revision != revision else { throw error }
                 revision = found.revision
+                failure = error
             }
         }
+        if let failure { throw failure }
     }
 }

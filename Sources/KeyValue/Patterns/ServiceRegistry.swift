@@ -1,4 +1,4 @@
-public import KVModel
+import KVModel
 
 /// Which services run where, kept in a bucket: entries of instances that renew them, and vanish with them.
 ///
@@ -29,11 +29,7 @@ public struct ServiceRegistry: Sendable {
     ///
     /// All who share a registry should give it the same lease. Throws `unsupported` and `invalidOption` as said above.
     public init(_ bucket: KeyValueBucket, lease: Duration = .seconds(15)) throws {
-        terms = try LeaseTerms(
-            lease: lease,
-            configuration: bucket.bucket.configuration,
-            version: bucket.bucket.context.serverVersion
-        )
+        terms = try LeaseTerms(lease: lease, in: bucket)
         self.bucket = bucket.forPattern()
         self.lease = lease
     }
@@ -53,7 +49,7 @@ public struct ServiceRegistry: Sendable {
     public func instances(of service: String) async throws -> Set<ServiceInstance> {
         var instances: [Key: ServiceInstance] = [:]
         var options = KeyWatchOptions(start: .newest)
-        options.patience = bucket.context.timeout
+        options.patience = bucket.requestTimeout
         for try await event in bucket.watch([try pattern(of: service)], options: options) {
             switch event {
             case .entry(let entry): instances[entry.key] = ServiceInstance(entry)
