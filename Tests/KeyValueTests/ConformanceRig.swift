@@ -66,16 +66,3 @@ struct ConformanceRig: Sendable {
         return seen
     }
 }
-
-/// Expects a `KeyValueError` of a code.
-func expect(
-    _ code: KeyValueError.Code,
-    sourceLocation: SourceLocation = #_sourceLocation,
-    _ body: () async throws -> Void
-) async {
-    await #expect(sourceLocation: sourceLocation) {
-        try await body()
-    } throws: { error in
-        (error as? KeyValueError)?.code == code
-    }
-}

@@ -25,13 +25,16 @@ struct PatternLeaseTests {
     @Test("A renewal counts from when it was asked for, and not at all when the lease is over")
     func renewals() {
         var timer = LeaseTimer(lease: .seconds(12), askedAt: start)
-        #expect(timer.renewed(askedAt: at(4), at: at(7)))
+        let renewal1 = timer.renewed(askedAt: at(4), at: at(7))
+        #expect(renewal1)
         #expect(timer.validUntil == at(14))
         #expect(timer.step(at: at(7)) == .wait(until: at(8)))
         // An answer that was overtaken takes nothing away.
-        #expect(timer.renewed(askedAt: at(2), at: at(8)))
+        let renewal2 = timer.renewed(askedAt: at(2), at: at(8))
+        #expect(renewal2)
         #expect(timer.validUntil == at(14))
-        #expect(!timer.renewed(askedAt: at(13.9), at: at(14)))
+        let renewal3 = timer.renewed(askedAt: at(13.9), at: at(14))
+        #expect(!renewal3)
         #expect(timer.step(at: at(14)) == .over)
     }
 
@@ -51,7 +54,8 @@ struct PatternLeaseTests {
     func jumps() {
         var timer = LeaseTimer(lease: .seconds(6), askedAt: start)
         #expect(timer.step(at: at(86_400)) == .over)
-        #expect(!timer.renewed(askedAt: at(2), at: at(86_400)))
+        let renewal4 = timer.renewed(askedAt: at(2), at: at(86_400))
+        #expect(!renewal4)
         #expect(timer.validUntil == at(5))
     }
 
