@@ -67,7 +67,7 @@ public struct ConnectionConfiguration: Sendable {
         }
     }
 
-    /// Whether TLS comes before everything else. For a WebSocket there is no other time.
+    /// Whether TLS comes before everything else; for a WebSocket there is no other time.
     func encryptsFirst(for server: ServerAddress) -> Bool {
         switch server.transport {
         case .tcp: tls.mode == .first
