@@ -196,9 +196,8 @@ struct CodecTests {
             let isMatch = try KeyPattern(encodable: pattern.joined(separator: ".")).matches(
                 Key(key.joined(separator: "."))
             )
-            for (index, codec) in codecs.enumerated() {
-                // Of paths alone only those that the server can hold have a pattern.
-                guard index != 2 || !(key + pattern).contains("a b") else { continue }
+            // Of paths alone only those that the server can hold have a pattern.
+            for (index, codec) in codecs.enumerated() where index != 2 || !(key + pattern).contains("a b") {
                 let separator = index < 2 ? "." : "/"
                 let root = index < 2 || random.chance(1, in: 2) ? "" : "/"
                 let stored = try codec.encode(Key(root + key.joined(separator: separator)))
