@@ -47,7 +47,9 @@ public struct StreamPages<Page: Sendable>: AsyncSequence, Sendable {
             self.pages = pages
         }
 
-        /// The next page; nil after the last. Throws what the server refuses the list with.
+        /// The next page; nil after the last.
+        ///
+        /// Throws what the server refuses the list with.
         public mutating func next() async throws -> Page? {
             guard !isDone else { return nil }
             var body: JSONValue = ["offset": .integer(offset)]

@@ -63,6 +63,6 @@ public struct BucketStatus: Sendable, Hashable {
 extension KeyValueBucket {
     /// What the bucket is and holds now; throws `KeyValueError` with `.bucketNotFound` if it is gone.
     public func status() async throws -> BucketStatus {
-        BucketStatus(try await bucket.refreshed())
+        try await attempt(about: nil, repeats: true) { _ in BucketStatus(try await bucket.refreshed()) }
     }
 }

@@ -39,7 +39,9 @@ public struct BucketNames: AsyncSequence, Sendable {
             self.pages = pages
         }
 
-        /// The next name; nil after the last. Throws what the server refuses the list with.
+        /// The next name; nil after the last.
+        ///
+        /// Throws what the server refuses the list with.
         public mutating func next() async throws -> BucketName? {
             while waiting.isEmpty {
                 guard let page = try await pages.next() else { return nil }
@@ -78,7 +80,9 @@ public struct BucketStatuses: AsyncSequence, Sendable {
             pages = context.streamInfos().makeAsyncIterator()
         }
 
-        /// The next status; nil after the last. Throws what the server refuses the list, or a bucket of it, with.
+        /// The next status; nil after the last.
+        ///
+        /// Throws what the server refuses the list, or a bucket of it, with.
         public mutating func next() async throws -> BucketStatus? {
             while true {
                 if let info = waiting.popFirst() { return BucketStatus(Bucket(context, info)) }

@@ -1,13 +1,15 @@
 import Foundation
-import TestSupport
 
-/// A server that is a leaf node of another; each has a JetStream domain of its own.
-struct LeafAndHub {
-    let leaf: ServerProcess
-    let hub: ServerProcess
-    let folder: TemporaryDirectory
+/// A server that is a leaf node of another; each has a JetStream domain of its own, `leaf` and `hub`.
+public struct LeafAndHub: Sendable {
+    /// The leaf node.
+    public let leaf: ServerProcess
+    /// The server that it is a leaf of.
+    public let hub: ServerProcess
+    private let folder: TemporaryDirectory
 
-    init(_ binary: ServerBinary) async throws {
+    /// Starts both, of one version or of two, and waits until they are connected.
+    public init(_ binary: ServerBinary, hub hubBinary: ServerBinary? = nil) async throws {
         let folder = try TemporaryDirectory("domains")
         let port = try FreePort.next()
         func options(_ domain: String, _ leafnodes: String) -> ServerProcess.Options {
@@ -17,7 +19,10 @@ struct LeafAndHub {
                 """
             return ServerProcess.Options(configuration: configuration, jetStream: false)
         }
-        let hub = try await ServerProcess.start(binary, options: options("hub", "listen: \"127.0.0.1:\(port)\""))
+        let hub = try await ServerProcess.start(
+            hubBinary ?? binary,
+            options: options("hub", "listen: \"127.0.0.1:\(port)\"")
+        )
         let leaf = try await ServerProcess.start(
             binary,
             options: options("leaf", "remotes: [ { url: \"nats-leaf://127.0.0.1:\(port)\" } ]")
@@ -28,7 +33,8 @@ struct LeafAndHub {
         (self.leaf, self.hub, self.folder) = (leaf, hub, folder)
     }
 
-    func close() {
+    /// Kills both and removes their directories.
+    public func close() {
         leaf.close()
         hub.close()
         folder.remove()

@@ -1,0 +1,82 @@
+import JetStream
+import KVModel
+import KeyValue
+import NATSProtocol
+import TestSupport
+import Testing
+
+/// Lists of buckets, where there are many of them and of other streams.
+@Suite("Lists of buckets")
+struct ManagementListTests {
+    @Test("8.23 the names of all buckets, and of nothing else", arguments: ServerBinary.all)
+    func names(binary: ServerBinary) async throws {
+        try await Self.run(binary, buckets: 20) { buckets in
+            var names: [BucketName] = []
+            for try await name in buckets.names() { names.append(name) }
+            #expect(Set(names) == Set(try Self.names(20) + [BucketName("mirror")]))
+            #expect(names.count == 21)
+        }
+    }
+
+    @Test("8.24 the statuses of all buckets, mirrors included, over several pages", arguments: ServerBinary.all)
+    func statuses(binary: ServerBinary) async throws {
+        try await Self.run(binary, buckets: 300) { buckets in
+            var statuses: [BucketStatus] = []
+            for try await status in buckets.statuses() { statuses.append(status) }
+            #expect(Set(statuses.map(\.bucket)) == Set(try Self.names(300) + [BucketName("mirror")]))
+            #expect(statuses.count == 301)
+            #expect(statuses.allSatisfy { $0.history == 1 })
+        }
+    }
+
+    @Test("8.113 names are asked for page by page, as they are read")
+    func lazy() async throws {
+        try await Self.run(try ServerBinary.newest, buckets: 1100) { buckets in
+            func requests() async throws -> Int64 {
+                try #require(try await buckets.context.accountInformation()["api"]?["total"]?.integer)
+            }
+            let before = try await requests()
+            var names: Set<BucketName> = []
+            for try await name in buckets.names() {
+                names.insert(name)
+                if names.count == 1024 { break }
+            }
+            // One page, and the question for the number itself.
+            #expect(try await requests() == before + 2)
+            for try await name in buckets.names() { names.insert(name) }
+            #expect(names.count == 1101)
+            #expect(try await requests() == before + 5)
+        }
+    }
+
+    private static func names(_ count: Int) throws -> [BucketName] {
+        try (0..<count).map { try BucketName("b\($0)") }
+    }
+
+    /// Runs `body` on a server with so many buckets, a mirror, and streams that are no buckets.
+    private static func run(
+        _ binary: ServerBinary,
+        buckets count: Int,
+        _ body: @Sendable (Buckets) async throws -> Void
+    ) async throws {
+        try await withBuckets(binary) { buckets, _ in
+            try await withThrowingTaskGroup { group in
+                for name in try names(count) {
+                    group.addTask {
+                        var configuration = BucketConfiguration(name: name)
+                        configuration.storageType = .memory
+                        _ = try await buckets.context.createStream(configuration.stream)
+                    }
+                }
+                try await group.waitForAll()
+            }
+            for (name, subject) in [("ORDERS", "orders.>"), ("KVX", "y"), ("KV_ä", "z")] {
+                _ = try await buckets.context.createStream(["name": .string(name), "subjects": [.string(subject)]])
+            }
+            var mirror = BucketConfiguration(name: try BucketName("mirror"))
+            mirror.mirror = BucketOrigin(try BucketName("b0"))
+            _ = try await buckets.create(mirror)
+            try await body(buckets)
+        }
+    }
+}
