@@ -32,7 +32,7 @@ struct ManagementClusterTests {
             configuration = BucketConfiguration(name: try BucketName("three"))
             configuration.replicas = 3
             let bucket = KeyValueBucket(try await buckets.create(configuration))
-            for value in 0..<100 { try await bucket.put("k\(value)", "v") }
+            for value in 0..<100 { try await bucket.put(Key("k\(value)"), "v") }
             try await eventually("the copies to have it all", timeout: .seconds(20)) {
                 let peers = try await bucket.status().cluster?.peers ?? []
                 return peers.count == 2 && peers.allSatisfy { $0.isCurrent && !$0.isOffline && $0.lag == 0 }

@@ -231,11 +231,11 @@ struct ManagementTests {
     @Test("8.18 create brings a bucket of old clients up to date", arguments: ServerBinary.all)
     func oldClients(binary: ServerBinary) async throws {
         try await ManagementRig.run(binary) { rig in
-            var old = rig.configuration()
+            var old = try rig.configuration()
             old.stream["discard"] = "old"
             old.stream["allow_direct"] = nil
             _ = try await rig.context.createStream(old.stream)
-            try await rig.buckets.bucket(rig.name).put("k", [1])
+            _ = try await rig.buckets.bucket(rig.name).put("k", [1])
             let bucket = try await rig.create()
             #expect(bucket.info.configuration["discard"] == "new" && bucket.configuration.allowsDirectGet)
             #expect(try await bucket.get("k")?.value == [1])

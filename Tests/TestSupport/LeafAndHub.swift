@@ -6,7 +6,8 @@ public struct LeafAndHub: Sendable {
     public let leaf: ServerProcess
     /// The server that it is a leaf of.
     public let hub: ServerProcess
-    private let folder: TemporaryDirectory
+    /// Holds what the servers share.
+    public let folder: TemporaryDirectory
 
     /// Starts both, of one version or of two, and waits until they are connected.
     public init(_ binary: ServerBinary, hub hubBinary: ServerBinary? = nil) async throws {
