@@ -88,7 +88,7 @@ struct ClusterDocument: Encodable, Hashable, Sendable {
 private enum PeerTime {
     /// Seconds; nil for never, which servers say as a time below zero or as the longest there is.
     static func seconds(_ active: Duration?) -> Double? {
-        guard let active, active > .zero, active < .nanoseconds(.max) else { return nil }
+        guard let active, active > .zero, active < Duration.nanoseconds(Int64.max) else { return nil }
         return active.milliseconds
     }
 }
