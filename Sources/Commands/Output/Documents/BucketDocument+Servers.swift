@@ -89,6 +89,6 @@ private enum PeerTime {
     /// Seconds; nil for never, which servers say as a time below zero or as the longest there is.
     static func seconds(_ active: Duration?) -> Double? {
         guard let active, active > .zero, active < Duration.nanoseconds(Int64.max) else { return nil }
-        return active.milliseconds / 1000
+        return active.milliseconds
     }
 }
