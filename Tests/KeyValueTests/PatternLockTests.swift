@@ -72,13 +72,13 @@ struct PatternLockTests {
 
     @Test("Who waits has it when a holder's connection dies, not before it knows", arguments: ServerBinary.all)
     func expiry(binary: ServerBinary) async throws {
-        try await inEachWay(binary, seconds: 2) { bucket, server in
+        try await inEachWay(binary, seconds: 3) { bucket, server in
             try await withBucket(bucket.name, through: server) { lonely, proxy in
-                let lock = try DistributedLock(lonely, key: "k", lease: .seconds(2))
+                let lock = try DistributedLock(lonely, key: "k", lease: .seconds(3))
                 let holder = try await lock.acquire()
                 let running = Task { try await holder.run() }
                 let waiting = Task {
-                    let lease = try await DistributedLock(bucket, key: "k", lease: .seconds(2)).acquire()
+                    let lease = try await DistributedLock(bucket, key: "k", lease: .seconds(3)).acquire()
                     // Both judge by the same clock here.
                     #expect(!holder.isValid)
                     return lease
