@@ -96,7 +96,7 @@ struct PatternRegistryTests {
             let before = try #require(try await bucket.latest(one.key, consistency: .leader)).revision
             server.pause()
             try await eventually("its end") { !registration.isRegistered }
-            #expect(registration.failure != nil)
+            try await eventually("its failure") { registration.failure != nil }
             server.resume()
             try await eventually("its return") { registration.isRegistered }
             #expect(registration.failure == nil)
