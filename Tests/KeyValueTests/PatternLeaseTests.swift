@@ -25,16 +25,16 @@ struct PatternLeaseTests {
     @Test("A renewal counts from when it was asked for, and not at all when the lease is over")
     func renewals() {
         var timer = LeaseTimer(lease: .seconds(12), askedAt: start)
-        let renewal1 = timer.renewed(askedAt: at(4), at: at(7))
-        #expect(renewal1)
+        let isTaken1 = timer.renewed(askedAt: at(4), at: at(7))
+        #expect(isTaken1)
         #expect(timer.validUntil == at(14))
         #expect(timer.step(at: at(7)) == .wait(until: at(8)))
         // An answer that was overtaken takes nothing away.
-        let renewal2 = timer.renewed(askedAt: at(2), at: at(8))
-        #expect(renewal2)
+        let isTaken2 = timer.renewed(askedAt: at(2), at: at(8))
+        #expect(isTaken2)
         #expect(timer.validUntil == at(14))
-        let renewal3 = timer.renewed(askedAt: at(13.9), at: at(14))
-        #expect(!renewal3)
+        let isTaken3 = timer.renewed(askedAt: at(13.9), at: at(14))
+        #expect(!isTaken3)
         #expect(timer.step(at: at(14)) == .over)
     }
 
@@ -54,8 +54,8 @@ struct PatternLeaseTests {
     func jumps() {
         var timer = LeaseTimer(lease: .seconds(6), askedAt: start)
         #expect(timer.step(at: at(86_400)) == .over)
-        let renewal4 = timer.renewed(askedAt: at(2), at: at(86_400))
-        #expect(!renewal4)
+        let isTaken4 = timer.renewed(askedAt: at(2), at: at(86_400))
+        #expect(!isTaken4)
         #expect(timer.validUntil == at(5))
     }
 
@@ -195,10 +195,14 @@ struct PatternLeaseTests {
         table.saw(one.key, 1, one, age: .seconds(4), at: start)
         table.saw(two.key, 2, two, age: .zero, at: start)
         #expect(table.instances == [one, two])
-        #expect(table.due(at: at(5.9)).isEmpty)
-        #expect(table.due(at: at(6)).map(\.revision) == [1])
-        #expect(table.due(at: at(6.4)).isEmpty)
-        #expect(table.due(at: at(6.5)).map(\.key) == [one.key])
+        let due5 = table.due(at: at(5.9))
+        #expect(due5.isEmpty)
+        let due6 = table.due(at: at(6))
+        #expect(due6.map(\.revision) == [1])
+        let due7 = table.due(at: at(6.4))
+        #expect(due7.isEmpty)
+        let due8 = table.due(at: at(6.5))
+        #expect(due8.map(\.key) == [one.key])
         #expect(table.instances == [one, two])
         // It was renewed while the answer was on its way.
         table.saw(one.key, 3, one, age: .zero, at: at(7))
@@ -208,7 +212,8 @@ struct PatternLeaseTests {
         #expect(table.instances == [two])
         table.saw(two.key, 4, nil, age: .zero, at: at(8))
         #expect(table.instances.isEmpty)
-        #expect(table.due(at: at(100)).isEmpty)
+        let due9 = table.due(at: at(100))
+        #expect(due9.isEmpty)
     }
 
     @Test("Names of services and instances that make no key are refused")

@@ -36,7 +36,7 @@ struct PatternRegistryTests {
 
     @Test("Instances come, are renewed, and vanish with their program", arguments: ServerBinary.all)
     func lifetimes(binary: ServerBinary) async throws {
-        try await inEachWay(binary, seconds: 2) { bucket, registry, server in
+        try await inEachWay(binary, seconds: 3) { bucket, registry, server in
             let one = try ServiceInstance(service: "web", id: "one", address: "10.0.0.1:80", metadata: ["zone": "a"])
             let two = try ServiceInstance(service: "web", id: "two", address: "10.0.0.2:80")
             let other = try ServiceInstance(service: "web.admin", id: "one", address: "10.0.0.3:80")
@@ -57,7 +57,7 @@ struct PatternRegistryTests {
 
                 // The program of the other one dies.
                 try await withBucket(bucket.name, through: server) { lonely, proxy in
-                    let lost = try await ServiceRegistry(lonely, lease: .seconds(2)).register(two)
+                    let lost = try await ServiceRegistry(lonely, lease: .seconds(3)).register(two)
                     let dying = Task { try await lost.run() }
                     try await eventually("both") { seen.last == [one, two] }
                     #expect(try await registry.instances(of: "web") == [one, two])
@@ -96,7 +96,7 @@ struct PatternRegistryTests {
             let before = try #require(try await bucket.latest(one.key, consistency: .leader)).revision
             server.pause()
             try await eventually("its end") { !registration.isRegistered }
-            #expect(registration.failure != nil)
+            try await eventually("its failure") { registration.failure != nil }
             server.resume()
             try await eventually("its return") { registration.isRegistered }
             #expect(registration.failure == nil)

@@ -1,5 +1,7 @@
-/// How long to wait before something is tried again: longer from time to time, and by chance, so that those who
-/// failed together do not try together. Pure: chance is an argument.
+/// How long to wait before something is tried again.
+///
+/// Longer from time to time, and by chance, so that those who failed together do not try together. Pure: chance is an
+/// argument.
 struct Backoff: Sendable, Hashable {
     /// The longest wait after the first failure.
     let first: Duration

@@ -82,23 +82,32 @@ final class LockWaiter: Sendable {
         var options = KeyWatchOptions(start: .newest, withoutValues: true)
         options.capacity = 0
         options.patience = nil
-        var isHeld = false
-        do {
-            for try await event in lock.bucket.watch([try KeyPattern(lock.key.description)], options: options) {
-                switch event {
-                case .entry(let entry):
-                    isHeld = entry.operation == .put
-                    let age = lock.terms.age(of: entry.created, at: .wallClock())
-                    let moment = lock.now()
-                    if isHeld { state.withLock { $0.turn.saw(age: age, at: moment) } } else { sign.yield() }
-                case .undecodable: isHeld = true
-                // It was released before the watch began.
-                case .endOfInitialData: if !isHeld { sign.yield() }
-                }
+        while !Task.isCancelled {
+            do {
+                try await follow(options, sign)
+            } catch  where error.passesByItself {
+                // It could not even begin; meanwhile the time alone gives signs.
+                do { try await Task.sleep(for: state.withLock { $0.turn.interval }) } catch { break }
+            } catch {
+                return Task.isCancelled ? .success(nil) : .failure(error)
             }
-            return .success(nil)
-        } catch {
-            return Task.isCancelled ? .success(nil) : .failure(error)
+        }
+        return .success(nil)
+    }
+
+    private func follow(_ options: KeyWatchOptions, _ sign: AsyncStream<Void>.Continuation) async throws {
+        var isHeld = false
+        for try await event in lock.bucket.watch([try KeyPattern(lock.key.description)], options: options) {
+            switch event {
+            case .entry(let entry):
+                isHeld = entry.operation == .put
+                let age = lock.terms.age(of: entry.created, at: .wallClock())
+                let moment = lock.now()
+                if isHeld { state.withLock { $0.turn.saw(age: age, at: moment) } } else { sign.yield() }
+            case .undecodable: isHeld = true
+            // It was released before the watch began.
+            case .endOfInitialData: if !isHeld { sign.yield() }
+            }
         }
     }
 

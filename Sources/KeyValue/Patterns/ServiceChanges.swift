@@ -62,10 +62,21 @@ private final class ServiceFollowing: Sendable {
 
     func run(_ tell: @escaping @Sendable (Set<ServiceInstance>) -> Void) async throws {
         try await withThrowingTaskGroup { group in
-            group.addTask { try await self.watch(tell) }
+            group.addTask { try await self.keepWatching(tell) }
             group.addTask { try await self.askForSilent(tell) }
             defer { group.cancelAll() }
             try await group.next()
+        }
+    }
+
+    private func keepWatching(_ tell: (Set<ServiceInstance>) -> Void) async throws {
+        while true {
+            do {
+                try await watch(tell)
+            } catch  where error.passesByItself {
+                // It could not even begin.
+                try await Task.sleep(for: .milliseconds(500))
+            }
         }
     }
 
