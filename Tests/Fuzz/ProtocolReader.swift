@@ -104,8 +104,13 @@ enum ProtocolReader: CaseIterable {
 
     private static func acknowledgement(_ bytes: [UInt8]) throws {
         let found = try bytes.withUnsafeBytes { try PublishAcknowledgement(payload: $0, subject: "a") }
-        // The short way must say what the long one says.
-        let value = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
+        // The short way must say what the long one says; in names it takes what JSON does not allow, and does not use it.
+        let value: JSONValue
+        do {
+            value = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
+        } catch {
+            return
+        }
         try check(value["seq"]?.unsigned == found.sequence, "a sequence is read as JSON has it")
     }
 
