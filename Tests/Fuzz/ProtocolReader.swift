@@ -153,8 +153,9 @@ enum ProtocolReader: CaseIterable {
 
     private static func context(_ bytes: [UInt8]) throws {
         let path = "/dev/shm/cistern-fuzz-\(ProcessInfo.processInfo.processIdentifier).json"
-        // A context may name files: those of the machine are not the fuzzer's to read.
-        guard !bytes.contains(UInt8(ascii: "/")) else { return }
+        // A context may name files: those of the machine are not the fuzzer's to read. Of an empty file Foundation
+        // leaks its buffer.
+        guard !bytes.isEmpty, !bytes.contains(UInt8(ascii: "/")) else { return }
         try Data(bytes).write(to: URL(fileURLWithPath: path))
         defer { unlink(path) }
         do {
