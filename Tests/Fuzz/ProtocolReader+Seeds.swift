@@ -51,7 +51,11 @@ extension ProtocolReader {
     ) throws -> [(headers: [UInt8], reply: [UInt8], payload: [UInt8])] {
         var found: [(headers: [UInt8], reply: [UInt8], payload: [UInt8])] = []
         for case .messages(let batch) in try elements(transcripts) {
-            batch.forEach { found.append((Array($0.headers), Array($0.reply), Array($0.payload))) }
+            for index in 0..<batch.count {
+                batch.withView(at: index) {
+                    found.append((Array($0.headers), Array($0.reply), Array($0.payload)))
+                }
+            }
         }
         return found
     }

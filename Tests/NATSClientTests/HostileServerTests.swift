@@ -18,14 +18,16 @@ import Testing
 
     /// Connects, asks something that is never answered, and tells how that and the connection ended.
     private static func end(
-        _ change: @Sendable (inout ConnectionConfiguration) -> Void = { _ in },
+        pingInterval: Duration = .seconds(30),
+        connectTimeout: Duration = .seconds(5),
         _ script: @escaping HostileServer.Script
     ) async throws -> End {
         let server = try HostileServer(script)
         defer { server.close() }
         var configuration = try ConnectionConfiguration(server.url)
         configuration.reconnect = ReconnectPolicy(attempts: .rounds(0))
-        change(&configuration)
+        configuration.pingInterval = pingInterval
+        configuration.connectTimeout = connectTimeout
         let nats = Connection(configuration, logger: quiet)
         let run = Task { try await nats.run() }
         var end = End()
@@ -194,7 +196,7 @@ import Testing
 
     @Test(arguments: silences.keys.sorted()) func leavesAServerThatFallsSilent(name: String) async throws {
         let text = try #require(Self.silences[name])
-        let end = try await Self.end({ $0.pingInterval = .milliseconds(50) }) { session, _ in
+        let end = try await Self.end(pingInterval: .milliseconds(50)) { session, _ in
             try session.greet()
             try session.send(text)
             try session.keepSilent()
@@ -204,11 +206,11 @@ import Testing
     }
 
     @Test func leavesAServerThatNeverSaysAnything() async throws {
-        let silent = try await Self.end({ $0.connectTimeout = .milliseconds(600) }) { session, _ in
+        let silent = try await Self.end(connectTimeout: .milliseconds(600)) { session, _ in
             try session.keepSilent()
         }
         #expect(silent.run?.code == .unreachable)
-        let halfway = try await Self.end({ $0.connectTimeout = .milliseconds(600) }) { session, _ in
+        let halfway = try await Self.end(connectTimeout: .seconds(3)) { session, _ in
             try session.send(HostileSession.info)
             try session.keepSilent()
         }
