@@ -63,7 +63,8 @@ extension BucketConfiguration {
                 guard !origin.name.isEmpty else {
                     throw .invalidSetting(field, value: "", reason: "it must name a bucket")
                 }
-                guard origin.keys == nil || origin.transforms.isEmpty else {
+                let json = origin.json
+                guard json["filter_subject"] == nil || origin.transforms.isEmpty else {
                     throw .invalidSetting(field, value: origin.name, reason: "give keys or transforms, not both")
                 }
                 guard origin.startSequence == nil || origin.startTime == nil else {

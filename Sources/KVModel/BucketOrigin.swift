@@ -81,7 +81,8 @@ extension BucketOrigin {
             members["opt_start_time"] = nil
         }
         if var external = members["external"]?.object {
-            externalAPI = external.removeValue(forKey: "api")?.string
+            let api = external.removeValue(forKey: "api")?.string ?? ""
+            externalAPI = api.isEmpty ? nil : api
             let prefix = external.removeValue(forKey: "deliver")?.string ?? ""
             deliverPrefix = prefix.isEmpty ? nil : prefix
             externalOthers = external

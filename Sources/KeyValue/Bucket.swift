@@ -156,7 +156,12 @@ public struct Bucket: Sendable {
         let subject = writePrefix + String(decoding: key.bytes, as: UTF8.self)
         let external = info.configuration["mirror"]?["external"]?["api"]?.string ?? ""
         let target = external.isEmpty ? context.publishSubject(subject) : "\(external).\(subject)"
-        return try await context.publish(subject, to: target, payload, headers, timeout: timeout).sequence
+        let stored = try await context.publish(subject, to: target, payload, headers, timeout: timeout)
+        guard stored.sequence > 0 else {
+            // A repetition of what a server took and a change of leaders lost again.
+            throw JetStreamError(code: .interrupted, subject: subject, text: "the acknowledgement says no sequence")
+        }
+        return stored.sequence
     }
 
     /// What a message is as an entry of this bucket.

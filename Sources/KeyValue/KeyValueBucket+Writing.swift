@@ -147,11 +147,50 @@ extension KeyValueBucket {
         if terms.operation == "PURGE" { headers.append("Nats-Rollup", "sub") }
         if let expected = terms.expected { headers.append("Nats-Expected-Last-Subject-Sequence", String(expected)) }
         if let lifetime = terms.timeToLive { headers.append("Nats-TTL", try seconds(lifetime, key)) }
-        if repeatsWrites { headers.append("Nats-Msg-Id", context.connection.newInbox()) }
+        let id = repeatsWrites ? context.connection.newInbox() : nil
+        if let id { headers.append("Nats-Msg-Id", id) }
         let payload = ByteBuffer(bytes: value)
+        var isUncertain = false
         return try await attempt(about: key, repeats: repeatsWrites) { [headers] timeout in
-            try await bucket.publish(stored, payload, headers.isEmpty ? nil : headers, timeout: timeout)
+            do {
+                let plain = headers.isEmpty ? nil : headers
+                return try await bucket.publish(stored, payload, plain, timeout: timeout)
+            } catch let error as NATSError where [.timeout, .disconnected, .staleConnection].contains(error.code) {
+                isUncertain = true
+                throw error
+            } catch let error as JetStreamError where error.code == .wrongLastSequence {
+                guard isUncertain, let id else { throw error }
+                return try await revision(of: id, at: stored, behind: terms.expected ?? 0, after: error)
+            }
         }
+    }
+
+    /// The revision of what may have been stored by a write whose answer was lost.
+    ///
+    /// Servers from 2.12 on compare the expected revision before they look for repetitions: the write itself is what
+    /// was in the way of its repetition, or another one was.
+    private func revision(
+        of id: String,
+        at key: Key,
+        behind expected: Revision,
+        after error: JetStreamError
+    ) async throws -> Revision {
+        let history = try await bucket.history(key)
+        for entry in history.reversed() {
+            let found = entry.headers.withUnsafeBytes { headers in
+                HeaderBlock.value(of: "Nats-Msg-Id", in: headers).map { String(decoding: $0, as: UTF8.self) }
+            }
+            if found == id { return entry.revision }
+        }
+        // With the expected entry the bucket holds all that came after it: it was not stored, and never will be.
+        if history.contains(where: { $0.revision == expected }) { throw error }
+        throw KeyValueError(
+            code: .unanswered,
+            bucket: name,
+            key: key,
+            text: "others wrote to it meanwhile, and its history does not reach back far enough to tell",
+            underlying: error
+        )
     }
 
     /// A lifetime as servers take it: whole seconds, one at least.

@@ -34,7 +34,8 @@ public protocol KeyValueReading: Sendable {
 /// certainly had no effect, is tried again within the time that the JetStream context sets. A write whose answer is
 /// lost is `unanswered`: it may be stored. With `repeatsWrites` every write carries a `Nats-Msg-Id` by which the
 /// server drops the repetition of what it has (within the bucket's duplicate window, two minutes by default), and such
-/// writes are repeated as well.
+/// writes are repeated as well; where others write to the key at the same time, only a history of more than one entry
+/// tells what became of a repeated `update`.
 ///
 /// It is a value: cheap to make and to pass on, and free of state but for the codecs. `Bucket` is the layer beneath,
 /// with entries in batches and without codecs.
@@ -88,25 +89,27 @@ public struct KeyValueBucket: KeyValueReading {
     /// The patterns of what is stored in place of keys.
     func stored(_ patterns: [KeyPattern]) throws -> [KeyPattern] {
         // Every key is every stored key, whatever the codec.
-        guard let codec = codecs.key, !patterns.isEmpty, !patterns.contains(.all) else {
-            guard let unfit = patterns.first(where: { !$0.isStorable }) else { return patterns }
-            throw KeyValueError(
-                code: .invalidPattern,
-                bucket: name,
-                text: "\(unfit): spaces and control characters cannot stand in a key"
-            )
-        }
+        guard !patterns.contains(.all) else { return [.all] }
         return try patterns.map { pattern in
+            let stored: KeyPattern
             do {
-                return try codec.pattern(pattern)
+                stored = try codecs.key?.pattern(pattern) ?? pattern
             } catch {
                 throw KeyValueError(
                     code: .invalidPattern,
                     bucket: name,
-                    text: "\(pattern): \(error)",
+                    text: "\(pattern): \((error as? KeyValueError)?.text ?? "\(error)")",
                     underlying: error
                 )
             }
+            guard stored.isStorable else {
+                throw KeyValueError(
+                    code: .invalidPattern,
+                    bucket: name,
+                    text: "\(stored): spaces and control characters cannot stand in a key"
+                )
+            }
+            return stored
         }
     }
 }

@@ -30,8 +30,10 @@ struct ManagementDomainTests {
         }
         try await withBuckets(at: domains.leaf.url) { leaf in
             #expect(try await leaf.list().isEmpty)
+            // Older leaf nodes get nothing of a mirror in the hub's domain.
+            guard binary.isAtLeast("2.11") else { return }
             try await Self.mirror(name, leaf)
-            if binary.isAtLeast("2.10") { try await Self.source(name, leaf) }
+            try await Self.source(name, leaf)
             try await leaf.delete(try BucketName("copy"))
         }
         try await withBuckets(at: domains.hub.url) { hub in

@@ -56,7 +56,7 @@ extension Buckets {
     /// The keys that a bucket holds in the end, once it holds so many.
     func keys(_ name: BucketName, count: Int) async throws -> [String] {
         let bucket = try await open(name)
-        try await eventually("\(count) keys in \(name)", timeout: .seconds(20)) {
+        try await eventually("\(count) keys in \(name)", timeout: .seconds(30)) {
             try await bucket.status().values >= count
         }
         var keys: [String] = []

@@ -53,7 +53,8 @@ extension KeyPattern {
     init(encoded bytes: some Sequence<UInt8>, of pattern: KeyPattern) throws {
         let text = String(decoding: Array(bytes), as: UTF8.self)
         do {
-            try self.init(text)
+            // Another codec of a chain may make it one that can be stored.
+            try self.init(encodable: text)
         } catch {
             throw KeyValueError(
                 code: .invalidPattern,

@@ -13,11 +13,11 @@ public import KVModel
 /// counter happen one after the other, some hundreds to thousands a second: for more, spread them over several keys
 /// and add those up.
 ///
-/// What it guarantees: no change is lost, and the answer of a change is the number right after it. A change whose
-/// answer is lost with its connection is sent again under the same `Nats-Msg-Id`, by which the server drops what it has
-/// (within the bucket's duplicate window, two minutes by default): it happens once as far as the server knows it again.
-/// If no answer comes within the JetStream context's timeout it throws `unanswered`: then the change may have happened,
-/// and only the caller can tell what that means.
+/// What it guarantees: no change is lost or counted twice, and the answer of a change is the number right after it. A
+/// change whose answer is lost with its connection is sent again under the same `Nats-Msg-Id`, and if others have
+/// changed the number since, looked for in the history of the key: give the bucket a history (up to 64) if many count
+/// at once. If no answer comes within the JetStream context's timeout, or the history does not reach back to it, it
+/// throws `unanswered`: then the change may have happened, and only the caller can tell what that means.
 ///
 /// What it does not: it is not a sequence without gaps (a number that was handed out may never be used), and it does
 /// not outlive its key: a bucket with a TTL forgets it that long after its last change. Replicated buckets need
