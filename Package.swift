@@ -11,7 +11,6 @@ let strict: [SwiftSetting] = [
 
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
-let nioWebSocket: Target.Dependency = .product(name: "NIOWebSocket", package: "swift-nio")
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let nioSSL: Target.Dependency = .product(name: "NIOSSL", package: "swift-nio-ssl")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
@@ -69,7 +68,7 @@ let package = Package(
         .target(
             name: "NATSClient",
             dependencies: [
-                "NATSProtocol", nioCore, nioHTTP1, nioPosix, nioSSL, nioWebSocket, crypto, logging,
+                "NATSProtocol", nioCore, nioHTTP1, nioPosix, nioSSL, crypto, logging,
                 .product(name: "NIOSOCKS", package: "swift-nio-extras"),
             ],
             swiftSettings: strict

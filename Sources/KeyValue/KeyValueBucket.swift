@@ -23,11 +23,11 @@ public protocol KeyValueReading: Sendable {
 /// A bucket for applications: keys and values, with the semantics of the NATS KV specification (ADR-8).
 ///
 /// ```swift
-/// let orders = try await Buckets(jetstream).open("orders")
+/// let orders = try await Buckets(jetstream).open(try BucketName("orders"))
 /// let revision = try await orders.put("order.17", "paid")
 /// let entry = try await orders.get("order.17")
 /// try await orders.update("order.17", "shipped", expecting: revision)
-/// for try await event in orders.watch(["order.*"]) { … }
+/// for try await event in orders.watch([try KeyPattern("order.*")]) { … }
 /// ```
 ///
 /// Reads are answered by any replica unless told otherwise. What failed for want of a leader or of a connection, and

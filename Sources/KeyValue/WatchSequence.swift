@@ -13,7 +13,7 @@ public enum WatchEvent: Sendable {
 /// The entries of a bucket's keys, as they are and as they change, in the order of revisions and each once.
 ///
 /// ```swift
-/// for try await event in bucket.watch(["config.>"]) {
+/// for try await event in bucket.watch([try KeyPattern("config.>")]) {
 ///     switch event {
 ///     case .entry(let entry): apply(entry)
 ///     case .endOfInitialData: ready()

@@ -1,6 +1,19 @@
 import KVModel
 import KeyValue
 
+/// What the article shows of the codecs that there are.
+enum BuiltInCodecs {
+    static func open(_ buckets: Buckets, _ name: BucketName) async throws -> Key? {
+        // region
+        let anyPath = try KeyCodecChain([PathKeyCodec(), Base64KeyCodec()])
+        let customers = try await buckets.open(name, codecs: BucketCodecs(key: anyPath, value: Base64ValueCodec()))
+        try await customers.put("customers/Acme Inc/city", "Paris")
+        let stored = try await customers.get("customers/Acme Inc/city")?.storedKey
+        // end
+        return stored
+    }
+}
+
 // region
 /// Keys of a tenant, who sees them without the prefix.
 struct TenantCodec: PatternKeyCodec {

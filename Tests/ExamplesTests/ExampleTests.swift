@@ -3,6 +3,7 @@ import KVModel
 import KeyValue
 import Logging
 import NATSClient
+import Synchronization
 import TestSupport
 import Testing
 
@@ -53,6 +54,9 @@ import Testing
 
     @Test(.timeLimit(.minutes(1))) func codecs() async throws {
         try await Self.withBucket { buckets, plain in
+            #expect(try await BuiltInCodecs.open(buckets, plain.name) == "Y3VzdG9tZXJz.QWNtZSBJbmM.Y2l0eQ")
+            try await plain.purge("Y3VzdG9tZXJz.QWNtZSBJbmM.Y2l0eQ")
+            try await plain.purgeDeletes(olderThan: .zero)
             let (bucket, entry) = try await Codecs.open(buckets, plain.name)
             #expect(entry?.key == "color")
             #expect(entry?.storedKey == "acme.color")
@@ -72,19 +76,26 @@ import Testing
     }
 
     @Test(.timeLimit(.minutes(1))) func patterns() async throws {
-        try await Self.withBucket { _, bucket in
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for _ in 0..<5 {
-                    group.addTask { for _ in 0..<4 { _ = try await Patterns.add(1, to: "count", in: bucket) } }
-                }
-                try await group.waitForAll()
-            }
-            #expect(try await bucket.get("count", consistency: .leader)?.string == "20")
+        try await Self.withBucket { buckets, bucket in
+            #expect(try await Patterns.count(bucket) == 4)
+            #expect(try await Patterns.count(bucket) == 8)
             try await Patterns.once(bucket)
             try await Patterns.once(bucket)
             #expect(try await bucket.history(of: "nightly.2026-11-22").count == 1)
-            try await bucket.put("flags.beta", "on")
-            try await Patterns.share(bucket)
+            #expect(try await !Patterns.follow(bucket))
+            try await bucket.put("flags.dark-mode", "true")
+            #expect(try await Patterns.follow(bucket))
+
+            var configuration = BucketConfiguration(name: try BucketName("leases"))
+            configuration.timeToLive = .seconds(15)
+            let leases = KeyValueBucket(try await buckets.create(configuration))
+            #expect(try await Patterns.register(leases) == ["10.0.0.7:8080"])
+            let tokens = Mutex<[Revision]>([])
+            for _ in 0..<2 {
+                try await Patterns.lock(leases) { token in tokens.withLock { $0.append(token) } }
+            }
+            let taken = tokens.withLock { $0 }
+            #expect(taken.count == 2 && taken.first ?? 0 < taken.last ?? 0)
         }
     }
 }
