@@ -16,10 +16,11 @@ struct LoadTests {
         return pages * Int(sysconf(Int32(_SC_PAGESIZE)))
     }
 
-    @Test("100,000 gets and puts at once leave nothing behind", arguments: ServerBinary.all)
+    @Test("100,000 gets and puts at once leave nothing behind", .serialized, arguments: ServerBinary.all)
     func gets(binary: ServerBinary) async throws {
-        // In a debug build, or under the thread sanitizer, a part of them shows the same.
-        let count = isLongRun || Self.isOptimised ? 100_000 : 10_000
+        // In a debug build, and for the versions in between, a part of them shows the same.
+        let isEnd = binary == ServerBinary.all.first || binary == ServerBinary.all.last
+        let count = isLongRun || (isEnd && Self.isOptimised) ? 100_000 : 10_000
         try await ConformanceRig.run(binary) { rig in
             var after: [Int] = []
             for round in 0..<3 {

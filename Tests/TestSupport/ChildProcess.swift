@@ -61,6 +61,16 @@ public final class ChildProcess: Sendable {
         }
     }
 
+    /// Runs a program to its end and answers its exit code.
+    ///
+    /// In place of Foundation's `Process`, which waits for whoever inherited what it waits on: servers that were
+    /// started at the same moment, and that stay for as long as the tests.
+    public static func run(_ program: String, _ arguments: [String]) async throws -> Int32 {
+        var plan = Plan(program: program)
+        plan.arguments = arguments
+        return await (try ChildProcess(plan)).waitForExit().code
+    }
+
     /// How it ended, or nil while it runs.
     public var exit: Exit? {
         state.withLock { state in

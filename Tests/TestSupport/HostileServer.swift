@@ -39,7 +39,8 @@ public final class HostileServer: Sendable {
         }
     }
 
-    deinit { shutdown(listener, Int32(SHUT_RDWR)) }
+    // Not twice: once it is closed, the number of its socket may be another's.
+    deinit { close() }
 
     /// Where it listens, as a URL.
     public var url: String { "nats://127.0.0.1:\(port)" }

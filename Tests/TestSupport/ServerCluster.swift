@@ -51,10 +51,11 @@ public final class ServerCluster: Sendable {
         guard let first = nodes.first else { return }
         // A stream that was asked for before every node was known may stay without a leader: each attempt has its own.
         var attempts = 0
-        try waitOnThread("a cluster of \(nodes.count) nodes", seconds: 60) {
+        try waitOnThread("a cluster of \(nodes.count) nodes", seconds: 120) {
             attempts += 1
             do {
-                let client = try RawNATS(port: first.port, timeout: 2)
+                // Each attempt leaves a stream behind that costs elections: a slow machine gets more time for fewer.
+                let client = try RawNATS(port: first.port, timeout: min(2 * attempts, 15))
                 defer { client.close() }
                 try client.createStream(
                     #"{"name":"ready\#(attempts)","subjects":["ready.\#(attempts)"],"storage":"memory","#
