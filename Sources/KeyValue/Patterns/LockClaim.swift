@@ -28,10 +28,22 @@ struct LockClaim: Sendable {
         } catch let error as KeyValueError where error.code == .unanswered {
             isUncertain = true
             // What is there tells what became of it, if the server can be asked by now.
-            guard let lease = try await lock.uncancelled({ try await claim.takeOver() }) else { throw error }
+            guard let lease = try await lock.uncancelled({ try await claim.takeOverPatiently() }) else { throw error }
             isUncertain = false
             return lease
         }
+    }
+
+    /// The same over a connection that is lost once more.
+    private func takeOverPatiently() async throws -> LockLease? {
+        for _ in 0..<2 {
+            do {
+                return try await takeOver()
+            } catch let error as KeyValueError where error.code == .unanswered {
+                continue
+            }
+        }
+        return try await takeOver()
     }
 
     /// The revision at which the bucket holds this claim's entry; nil if it does not.
