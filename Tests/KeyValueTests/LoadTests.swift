@@ -22,20 +22,47 @@ struct LoadTests {
         let isEnd = binary == ServerBinary.all.first || binary == ServerBinary.all.last
         let count = isLongRun || (isEnd && Self.isOptimised) ? 100_000 : 10_000
         try await ConformanceRig.run(binary) { rig in
+            let server = try await SharedServers.server(binary)
+            // In a process of its own: what other tests hold in memory says nothing.
+            var plan = ChildProcess.Plan(program: CommandLine.arguments[0])
+            plan.arguments = ["--testing-library", "swift-testing", "--filter", "KeyValueTests.LoadTests/measured"]
+            plan.environment["CISTERN_LOAD"] = "\(server.url) \(rig.name) \(count)"
+            let log = try TemporaryDirectory("load")
+            defer { log.remove() }
+            plan.output = log.file("log")
+            plan.errors = plan.output
+            let exit = await (try ChildProcess(plan)).waitForExit()
+            let said = try String(contentsOfFile: plan.output, encoding: .utf8)
+            #expect(exit.code == 0 && said.contains("Test run with 1 test in 1 suite passed"), "\(said)")
+        }
+    }
+
+    /// What `gets` has another process do: where, in which bucket, and how many.
+    private static let order = ProcessInfo.processInfo.environment["CISTERN_LOAD"]
+
+    @Test("Memory after many gets and puts at once", .enabled(if: order != nil, "a part of another test"))
+    func measured() async throws {
+        let parts = try #require(Self.order).split(separator: " ").map(String.init)
+        let count = try #require(Int(parts[2]))
+        let name = try BucketName(parts[1])
+        try await withBuckets(at: parts[0]) { buckets in
+            // So many at once take a slow machine longer than a request usually may.
+            let patient = JetStreamContext(buckets.context.connection, timeout: .seconds(60))
+            let kv = try await Buckets(patient).open(name)
             var after: [Int] = []
             for round in 0..<3 {
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for number in 0..<count {
                         let key = Key("k.\(number % 1000)")
                         if number % 2 == 0 {
-                            group.addTask { try await rig.kv.put(key, "\(round)") }
+                            group.addTask { try await kv.put(key, "\(round)") }
                         } else {
-                            group.addTask { _ = try await rig.kv.get(key) }
+                            group.addTask { _ = try await kv.get(key) }
                         }
                     }
                     try await group.waitForAll()
                 }
-                #expect(rig.kv.bucket.context.connection.requestsUnderWay == 0)
+                #expect(kv.bucket.context.connection.requestsUnderWay == 0)
                 after.append(try Self.residentMemory())
             }
             #expect(after[2] < after[0] + after[0] / 10 + (8 << 20), "\(after.map { $0 >> 20 }) MiB")
