@@ -72,7 +72,10 @@ struct LoadTests {
     @Test("1,000 watchers see each its own, one that never reads keeps nobody waiting")
     func watchers() async throws {
         try await withBuckets { buckets, server in
-            let bucket = try await buckets.create(BucketConfiguration(name: try BucketName("app")))
+            // While a watch is away nothing that it is to see may be superseded.
+            var configuration = BucketConfiguration(name: try BucketName("app"))
+            configuration.history = 64
+            let bucket = try await buckets.create(configuration)
             let kv = KeyValueBucket(bucket)
             // Newer servers take no more than 1,000 consumers of a stream.
             let (watchers, rounds) = (999, 5)
