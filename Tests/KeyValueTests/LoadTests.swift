@@ -50,7 +50,7 @@ struct LoadTests {
             let patient = JetStreamContext(buckets.context.connection, timeout: .seconds(60))
             let kv = try await Buckets(patient).open(name)
             var after: [Int] = []
-            for round in 0..<3 {
+            for round in 0..<6 {
                 try await withThrowingTaskGroup(of: Void.self) { group in
                     for number in 0..<count {
                         let key = Key("k.\(number % 1000)")
@@ -65,7 +65,9 @@ struct LoadTests {
                 #expect(kv.bucket.context.connection.requestsUnderWay == 0)
                 after.append(try Self.residentMemory())
             }
-            #expect(after[2] < after[0] + after[0] / 10 + (8 << 20), "\(after.map { $0 >> 20 }) MiB")
+            // The first rounds fill what the allocator keeps; from then on there is no growth.
+            #expect(after[5] < after[1] + after[1] / 10 + (8 << 20), "\(after.map { $0 >> 20 }) MiB")
+            print("after each round: \(after.map { $0 >> 20 }) MiB")
         }
     }
 
