@@ -69,8 +69,9 @@ struct LoadTests {
                 #expect(kv.bucket.context.connection.requestsUnderWay == 0)
                 after.append(try Self.residentMemory())
             }
-            // The first rounds fill caches; from then on there is no growth.
-            #expect(after[5] < after[1] + after[1] / 10 + (8 << 20), "\(after.map { $0 >> 20 }) MiB")
+            // The first rounds fill caches; from then on there is no growth. A buffer may still be on its way out.
+            let end = min(after[4], after[5])
+            #expect(end < after[1] + after[1] / 10 + (8 << 20), "\(after.map { $0 >> 20 }) MiB")
             print("after each round: \(after.map { $0 >> 20 }) MiB")
         }
     }
