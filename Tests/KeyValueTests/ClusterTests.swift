@@ -12,11 +12,8 @@ struct ClusterTests {
     /// What somebody did to the leader.
     enum Blow: CaseIterable { case kill, stop, stepDown }
 
-    /// The newest, and one whose clusters work differently; all of them in the long form.
-    static let binaries =
-        isLongRun
-        ? ServerBinary.all
-        : ServerBinary.all.filter { $0.isAtLeast("2.15") || $0.isAtLeast("2.10") && !$0.isAtLeast("2.11") }
+    /// The newest; all of them in the long form: older clusters may take minutes to elect on a busy machine.
+    static let binaries = isLongRun ? ServerBinary.all : Array(ServerBinary.all.prefix(1))
 
     @Test("no acknowledged write is missing, no watch gaps or repeats, listings are whole", arguments: binaries)
     func leaders(binary: ServerBinary) async throws {
@@ -64,7 +61,7 @@ struct ClusterTests {
             _ = try await kv.bucket.context.request("STREAM.LEADER.STEPDOWN.\(kv.name.streamName)")
             return
         }
-        try await eventually("another leader") {
+        try await eventually("another leader", timeout: .seconds(180)) {
             do {
                 let now = try await self.leader(kv)
                 return !now.isEmpty && now != leader
