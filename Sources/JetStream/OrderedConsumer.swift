@@ -39,6 +39,11 @@ public actor OrderedConsumer {
         case lastPerSubject
         /// At messages that are yet to come.
         case new
+
+        /// The sequence that reading begins behind, as far as it is known before.
+        package var precedingSequence: UInt64 {
+            if case .sequence(let first) = self, first > 0 { first - 1 } else { 0 }
+        }
     }
 
     /// What to read, and how.
@@ -109,13 +114,9 @@ public actor OrderedConsumer {
             fixed.heartbeat = max(fixed.heartbeat, .seconds(min(largest / 2, 3600).rounded(.up)))
         }
         self.options = fixed
-        if case .sequence(let first) = fixed.start, first > 0 {
-            machine = OrderedConsumerMachine(after: first - 1)
-        } else {
-            // Servers before 2.10 send the newest of each subject in any order.
-            let isAscending = fixed.start != .lastPerSubject || context.serverIsAtLeast(2, 10)
-            machine = OrderedConsumerMachine(after: 0, isAscending: isAscending)
-        }
+        // Servers before 2.10 send the newest of each subject in any order.
+        let isAscending = fixed.start != .lastPerSubject || context.serverIsAtLeast(2, 10)
+        machine = OrderedConsumerMachine(after: fixed.start.precedingSequence, isAscending: isAscending)
         initiallyPending = try await subscribe()
     }
 

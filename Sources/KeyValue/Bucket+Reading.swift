@@ -74,8 +74,8 @@ extension Bucket {
         return patterns.isEmpty ? [.all] : patterns
     }
 
-    /// How often `readAll` asks what has come while it read.
-    private static let extensions = 5
+    /// How often the end is put off by what has come while it was read.
+    static let extensions = 5
 
     private func read(
         _ options: WatchOptions,
@@ -94,8 +94,13 @@ extension Bucket {
         }
         let watch = try await watch(options)
         do {
-            var end = BucketEnd(self, options, last: last, extensions: extensions)
-            try await read(watch, &end, patience, body)
+            var end = InitialEnd(
+                after: options.start.precedingSequence,
+                through: last,
+                pending: await watch.initiallyPending,
+                extensions: extensions
+            )
+            try await read(watch, options, &end, patience, body)
         } catch {
             await watch.stop()
             throw error
@@ -105,19 +110,27 @@ extension Bucket {
 
     private func read(
         _ watch: Watch,
-        _ end: inout BucketEnd,
+        _ options: WatchOptions,
+        _ end: inout InitialEnd,
         _ patience: Duration,
         _ body: (WatchBatch) async throws -> Void
     ) async throws {
-        var isCaughtUp = await watch.initiallyPending == 0
         var waited = Duration.zero
+        var unansweredSince: ContinuousClock.Instant?
         while !end.isReached {
             // What has arrived is read first: the answer comes behind it, and not at all while the reader is full.
-            if isCaughtUp || end.isDue, await !watch.hasQueued {
-                switch try await end.look() {
-                case .reached: return
-                case .notYet: break
-                case .unanswered: waited = .zero
+            if end.isToAsk, await !watch.hasQueued {
+                do {
+                    end.learn(next: try await next(of: options.patterns, after: end.position))
+                    unansweredSince = nil
+                    guard !end.isReached else { return }
+                } catch  where error.isTransient {
+                    // A server that was just given much answers late; a cluster may be without a leader. While it is
+                    // away it sends nothing either.
+                    let since: ContinuousClock.Instant = unansweredSince ?? .now
+                    if let limit = options.patience, since.duration(to: .now) > limit { throw error }
+                    unansweredSince = since
+                    waited = .zero
                 }
             }
             // What was there a moment ago may expire before it is sent: then the end is nearer than it was.
@@ -125,87 +138,15 @@ extension Bucket {
                 // Only this waiting counts: to bring a consumer back may take long.
                 waited += .seconds(1)
                 guard waited <= patience else {
-                    throw KeyValueError(code: .stalled, bucket: name, text: "\(end.revision)")
+                    throw KeyValueError(code: .stalled, bucket: name, text: "\(end.position)")
                 }
-                isCaughtUp = true
+                end.pause()
                 continue
             }
             try await body(batch)
-            end.pass(batch.lastRevision)
-            isCaughtUp = batch.isCaughtUp
+            let more = await watch.hasQueued
+            end.pass(batch.lastRevision, pending: batch.pending, moreIsQueued: more)
             waited = .zero
-        }
-    }
-}
-
-/// How far a bucket was read, and where that ends.
-private struct BucketEnd {
-    /// What a look at the server found.
-    enum Look {
-        /// There is no more to read.
-        case reached
-        /// There is more.
-        case notYet
-        /// The server is away: then it sends nothing either.
-        case unanswered
-    }
-
-    /// The last revision that was read.
-    private(set) var revision: Revision = 0
-    private let bucket: Bucket
-    private let options: WatchOptions
-    private var last: Revision
-    private var extensions: Int
-    private var unansweredSince: ContinuousClock.Instant?
-
-    init(_ bucket: Bucket, _ options: WatchOptions, last: Revision, extensions: Int) {
-        self.bucket = bucket
-        self.options = options
-        self.last = last
-        self.extensions = extensions
-    }
-
-    /// Whether all was read, and nothing is to be asked.
-    var isReached: Bool { revision >= last && extensions == 0 }
-
-    /// Whether all was read that the end was known to be before.
-    var isDue: Bool { revision >= last }
-
-    /// Everything up to a revision was read.
-    mutating func pass(_ read: Revision) {
-        // Where the queue is never empty there is nothing to ask, but an end all the same.
-        if isDue { extensions = max(0, extensions - 1) }
-        revision = max(revision, read)
-    }
-
-    /// Asks the server whether there is more.
-    mutating func look() async throws -> Look {
-        do {
-            let isEnd = try await find()
-            unansweredSince = nil
-            return isEnd ? .reached : .notYet
-        } catch  where error.isTransient {
-            // A server that was just given much answers late; a cluster may be without a leader.
-            let since: ContinuousClock.Instant = unansweredSince ?? .now
-            if let patience = options.patience, since.duration(to: .now) > patience { throw error }
-            unansweredSince = since
-            return .unanswered
-        }
-    }
-
-    private mutating func find() async throws -> Bool {
-        while true {
-            if revision < last {
-                guard try await bucket.holdsNothing(of: options.patterns, after: revision, through: last) else {
-                    return false
-                }
-                revision = last
-            }
-            guard extensions > 0 else { return true }
-            let newest = try await bucket.context.streamInfo(bucket.name.streamName).state.lastSequence
-            extensions -= 1
-            guard newest > revision else { return true }
-            last = newest
         }
     }
 }

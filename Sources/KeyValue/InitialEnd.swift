@@ -1,36 +1,36 @@
 import KVModel
 
-/// Decides when a watch has shown everything that was there when it began.
+/// Decides when everything was shown that was there when reading began: pure, the server is asked by others.
 ///
 /// What a consumer has pending is an estimate, and of a key that is overwritten before it is read only the successor
-/// comes, behind what was the end at the start. So the end is where the server holds nothing of the watched keys
-/// behind the last one shown: it is asked, once there is reason to believe so. Where writes never cease, that moment
-/// may never come: after a few extensions the watch counts as caught up.
+/// comes, behind what was the end at the start. So the end is where the server holds nothing of what is read behind the
+/// last entry shown: it is asked, once there is reason to believe so. Where writes never cease, that moment may never
+/// come: after a few extensions the end is where it was last seen.
 struct InitialEnd: Equatable {
-    /// Where the initial entries are known to end.
+    /// Where the entries to be read are known to end.
     private(set) var target: Revision
-    /// The last revision that was shown, or that the watch began behind.
+    /// The last revision that was shown, or that reading began behind.
     private(set) var position: Revision
     /// Whether everything was shown.
     private(set) var isReached = false
     /// Whether the server is to be asked what it holds behind `position`.
-    private(set) var isToAsk: Bool
-    private var extensions = 5
+    private(set) var isToAsk = false
+    private var extensions: Int
 
-    /// A watch that begins behind a position, of a bucket that ends at `target`, with so many entries to come by the
-    /// server's estimate.
-    init(after position: Revision, through target: Revision, pending: UInt64) {
-        (self.position, self.target) = (position, target)
-        isToAsk = pending == 0 || position >= target
+    /// Reading behind a position of a bucket that ends at `target`, with so many entries to come by the server's
+    /// estimate; without extensions it ends at `target` whatever comes later.
+    init(after position: Revision, through target: Revision, pending: UInt64, extensions: Int) {
+        (self.position, self.target, self.extensions) = (position, target, extensions)
+        pass(position, pending: pending, moreIsQueued: false)
     }
 
     /// Entries up to a revision were shown, with so many to come by the server's estimate.
     mutating func pass(_ revision: Revision, pending: UInt64, moreIsQueued: Bool) {
         position = max(position, revision)
-        if position >= target, moreIsQueued {
-            // There is no need to ask: there is more.
-            if extensions == 0 { isReached = true }
-            extensions = max(0, extensions - 1)
+        if position >= target {
+            // Where the queue is never empty there is nothing to ask, but an end all the same.
+            isReached = extensions == 0
+            if moreIsQueued { extensions = max(0, extensions - 1) }
         }
         isToAsk = position >= target || pending == 0
     }
@@ -43,13 +43,12 @@ struct InitialEnd: Equatable {
     /// The server says what it holds next behind `position`; nil for nothing.
     mutating func learn(next revision: Revision?) {
         isToAsk = false
-        guard let revision else {
+        guard let revision, revision <= target || extensions > 0 else {
             isReached = true
             return
         }
         guard revision > target else { return }
-        if extensions == 0 { isReached = true }
-        extensions = max(0, extensions - 1)
+        extensions -= 1
         target = revision
     }
 }

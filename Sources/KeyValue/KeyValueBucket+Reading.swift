@@ -57,7 +57,13 @@ extension KeyValueBucket {
     /// long as there are no more than 100,000, else it may come again. On servers before 2.10 the keys are read first
     /// and handed out then.
     public func keys(matching patterns: [KeyPattern] = []) -> KeyStream {
-        KeyStream(self, patterns)
+        KeyStream(entries(matching: patterns, withoutValues: true))
+    }
+
+    /// The entries that keys have now, without those that are deleted, as `keys` lists them.
+    public func entries(matching patterns: [KeyPattern] = [], withoutValues: Bool = false) -> CurrentEntries {
+        let options = KeyWatchOptions(start: .newest, ignoresDeletes: true, withoutValues: withoutValues)
+        return CurrentEntries(watch(patterns, options: options))
     }
 
     /// The entries of keys, as they are and then as they change; with patterns, of the keys that one of them matches.

@@ -2,7 +2,7 @@ import JetStream
 import KVModel
 
 /// Reads one watch, batch by batch.
-actor WatchReader {
+package actor WatchReader {
     private let bucket: KeyValueBucket
     private let patterns: [KeyPattern]
     private let options: KeyWatchOptions
@@ -19,7 +19,7 @@ actor WatchReader {
     }
 
     /// Waits for what comes next; never empty.
-    func next() async throws -> [WatchEvent] {
+    package func next() async throws -> [WatchEvent] {
         do {
             guard let watch else {
                 let watch = try await begin()
@@ -43,14 +43,11 @@ actor WatchReader {
         wanted.patience = options.patience
         wanted.capacity = max(options.capacity, 256 << 10)
         wanted.parks = true
-        var first: Revision = 1
         switch options.start {
         case .newest: wanted.start = bucket.bucket.showsNewestOnly ? .lastPerSubject : .all
         case .history: wanted.start = .all
         case .updates: wanted.start = .new
-        case .revision(let revision):
-            first = max(1, revision)
-            wanted.start = .sequence(first)
+        case .revision(let revision): wanted.start = .sequence(max(1, revision))
         }
         if options.start == .newest, !bucket.bucket.showsNewestOnly {
             newest = try await chooseNewest(wanted)
@@ -60,9 +57,10 @@ actor WatchReader {
         }
         if options.start != .updates {
             initial = InitialEnd(
-                after: first - 1,
+                after: wanted.start.precedingSequence,
                 through: await watch.initialLastRevision,
-                pending: await watch.initiallyPending
+                pending: await watch.initiallyPending,
+                extensions: Bucket.extensions
             )
         }
         return watch

@@ -44,12 +44,15 @@ public struct WatchSequence: AsyncSequence, Sendable {
         self.options = options
     }
 
+    /// Begins a watch whose events are taken in batches, as they arrive: for those who show many of them.
+    package func reader() -> WatchReader { WatchReader(bucket, patterns, options) }
+
     /// The entries alone; one that cannot be decoded is an error.
     public var entries: EntrySequence { EntrySequence(events: self) }
 
     /// Begins a watch with the first call of `next`.
     public func makeAsyncIterator() -> Iterator {
-        Iterator(reader: WatchReader(bucket, patterns, options))
+        Iterator(reader: reader())
     }
 
     /// One watch.

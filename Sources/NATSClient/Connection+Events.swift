@@ -9,26 +9,7 @@ extension Connection {
     ///
     /// Who reads slowly misses what has passed meanwhile, never what holds: only the newest is kept.
     public func statuses() -> AsyncStream<ConnectionStatus> {
-        let (stream, continuation) = AsyncStream.makeStream(
-            of: ConnectionStatus.self,
-            bufferingPolicy: .bufferingNewest(1)
-        )
-        let id = state.withLock { state -> UInt64? in
-            // Under the lock, so that nothing newer is told before.
-            continuation.yield(state.status)
-            if case .closed = state.phase { return nil }
-            let id = state.makeID()
-            state.statusListeners[id] = continuation
-            return id
-        }
-        guard let id else {
-            continuation.finish()
-            return stream
-        }
-        continuation.onTermination = { [weak self] _ in
-            _ = self?.state.withLock { $0.statusListeners.removeValue(forKey: id) }
-        }
-        return stream
+        listen(\.statusListeners, keeping: 1, first: \.status)
     }
 
     /// What happens from now on; ends after ``ConnectionEvent/closed``.
@@ -36,14 +17,21 @@ extension Connection {
     /// The newest 256 events wait for a reader; of those before a slow one learns nothing. To know only how the
     /// connection stands, see ``statuses()``.
     public func events() -> AsyncStream<ConnectionEvent> {
-        let (stream, continuation) = AsyncStream.makeStream(
-            of: ConnectionEvent.self,
-            bufferingPolicy: .bufferingNewest(256)
-        )
+        listen(\.listeners, keeping: 256)
+    }
+
+    private func listen<Element: Sendable>(
+        _ listeners: any WritableKeyPath<ConnectionState, [UInt64: AsyncStream<Element>.Continuation]> & Sendable,
+        keeping count: Int,
+        first: (ConnectionState) -> Element? = { _ in nil }
+    ) -> AsyncStream<Element> {
+        let (stream, continuation) = AsyncStream.makeStream(of: Element.self, bufferingPolicy: .bufferingNewest(count))
         let id = state.withLock { state -> UInt64? in
+            // Under the lock, so that nothing newer is told before.
+            if let first = first(state) { continuation.yield(first) }
             if case .closed = state.phase { return nil }
             let id = state.makeID()
-            state.listeners[id] = continuation
+            state[keyPath: listeners][id] = continuation
             return id
         }
         guard let id else {
@@ -51,7 +39,7 @@ extension Connection {
             return stream
         }
         continuation.onTermination = { [weak self] _ in
-            _ = self?.state.withLock { $0.listeners.removeValue(forKey: id) }
+            _ = self?.state.withLock { $0[keyPath: listeners].removeValue(forKey: id) }
         }
         return stream
     }

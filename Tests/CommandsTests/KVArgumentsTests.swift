@@ -1,6 +1,6 @@
 import ArgumentParser
-import JetStream
 import KVModel
+import KeyValue
 import Testing
 
 @testable import Commands
@@ -216,13 +216,13 @@ struct KVArgumentsTests {
     @Test(
         "A watch begins where its options say, under both of their names",
         arguments: [
-            ("", OrderedConsumer.Start.lastPerSubject, true), ("--history", .all, true),
-            ("--include-history", .all, true), ("--updates", .new, true), ("--updates-only", .new, true),
-            ("--revision 7", .sequence(7), true), ("--no-deletes", .lastPerSubject, false),
-            ("--deletes", .lastPerSubject, true), ("--updates --no-deletes", .new, false),
+            ("", KeyWatchOptions.Start.newest, true), ("--history", .history, true),
+            ("--include-history", .history, true), ("--updates", .updates, true), ("--updates-only", .updates, true),
+            ("--revision 7", .revision(7), true), ("--no-deletes", .newest, false),
+            ("--deletes", .newest, true), ("--updates --no-deletes", .updates, false),
         ]
     )
-    func watches(options: String, start: OrderedConsumer.Start, deletes: Bool) throws {
+    func watches(options: String, start: KeyWatchOptions.Start, deletes: Bool) throws {
         let command = try parse(BucketWatchCommand.self, "kv watch orders a.> b " + options)
         #expect(command.start == start)
         #expect(command.deletes == deletes)

@@ -52,27 +52,22 @@ struct BucketWatchCommand: CisternCommand {
 
     func perform(_ console: Console) async throws -> RunStatus {
         try await arguments.withBucket(console) { bucket in
-            var options = WatchOptions()
-            options.start = start
+            var options = KeyWatchOptions(start: start, ignoresDeletes: !deletes)
             options.patience = nil
-            if !patterns.isEmpty { options.patterns = patterns }
-            let watch = try await bucket.watch(options)
-            let show: (EntryView) throws -> Void = { entry in
-                guard deletes || entry.operation == .put else { return }
-                try Self.show(Entry(entry), of: bucket, console)
-            }
+            let reader = KeyValueBucket(bucket).watch(patterns, options: options).reader()
             while true {
-                guard let batch = try await watch.next() else { continue }
-                try batch.forEachEntry(show)
+                for case .entry(let entry) in try await reader.next() {
+                    try Self.show(entry.stored, of: bucket, console)
+                }
                 try console.flush()
             }
         }
     }
 
     /// Where the watch begins.
-    var start: OrderedConsumer.Start {
-        if let revision { return .sequence(max(1, revision)) }
-        return includeHistory ? .all : updatesOnly ? .new : .lastPerSubject
+    var start: KeyWatchOptions.Start {
+        if let revision { return .revision(revision) }
+        return includeHistory ? .history : updatesOnly ? .updates : .newest
     }
 
     private static func show(_ entry: Entry, of bucket: Bucket, _ console: Console) throws {
