@@ -65,18 +65,21 @@ extension JetStreamContext {
         return reply["purged"]?.unsigned ?? 0
     }
 
-    /// All streams that match a subject filter, page by page until the server has no more.
+    /// All streams that take messages of a subject, or all there are; none is left out for want of an answer.
     public func streams(subject: String? = nil) async throws -> [StreamInfo] {
         var found: [StreamInfo] = []
-        while true {
-            var body: JSONValue = ["offset": .integer(Int64(found.count))]
-            if let subject { body["subject"] = .string(subject) }
-            let reply = try await request("STREAM.LIST", body)
-            let page = (reply["streams"]?.array ?? []).compactMap(StreamInfo.init)
-            found += page
-            let total = reply["total"]?.integer ?? 0
-            if page.isEmpty || Int64(found.count) >= total { return found }
+        for try await page in streamInfos(subject: subject) {
+            found += page.streams
+            for name in page.unanswered {
+                // Asked by itself a stream has more time to answer; it may be gone as well.
+                do {
+                    found.append(try await streamInfo(name))
+                } catch let error as JetStreamError where error.code == .streamNotFound {
+                    continue
+                }
+            }
         }
+        return found
     }
 
     /// The message at a sequence; nil if there is none.

@@ -1,5 +1,6 @@
 import JetStream
 public import KVModel
+import NATSClient
 
 extension Buckets {
     /// The names of all buckets, asked for page by page as they are read.
@@ -10,6 +11,63 @@ extension Buckets {
     /// The statuses of all buckets, mirrors included, asked for page by page as they are read.
     public func statuses() -> BucketStatuses {
         BucketStatuses(context)
+    }
+}
+
+/// The buckets of an account: those that answer, and those that do not.
+public struct BucketSurvey: Sendable {
+    /// Those that answer, by name.
+    public var buckets: [Bucket] = []
+    /// Why there is nothing of the others, by name: the servers that hold them may be down.
+    public var failures: [KeyValueError] = []
+
+    package init() {}
+}
+
+extension Buckets {
+    /// Asks for all buckets; one that does not answer is named as such.
+    public func survey() async throws -> BucketSurvey {
+        var survey = BucketSurvey()
+        var silent: [BucketName] = []
+        // A mirror has no subjects of its own, so a list by subject would leave it out.
+        for try await page in context.streamInfos() {
+            let buckets = page.streams.filter { BucketName(streamName: $0.name) != nil }
+            survey.buckets += buckets.map { Bucket(context, $0) }
+            silent += page.unanswered.compactMap(BucketName.init(streamName:))
+        }
+        try await withThrowingTaskGroup { group in
+            // Asked by itself a bucket has more time to answer; it may be gone as well.
+            for name in silent { group.addTask { try await answer(of: name) } }
+            for try await answer in group {
+                switch answer {
+                case .success(let bucket): survey.buckets += [bucket].compactMap(\.self)
+                case .failure(let error): survey.failures.append(error)
+                }
+            }
+        }
+        survey.buckets.sort { $0.name < $1.name }
+        survey.failures.sort { ($0.bucket?.rawValue ?? "") < ($1.bucket?.rawValue ?? "") }
+        return survey
+    }
+
+    /// A bucket that did not answer in time; nil if it is gone.
+    private func answer(of name: BucketName) async throws -> Result<Bucket?, KeyValueError> {
+        do {
+            return .success(try await bucket(name))
+        } catch let error as KeyValueError where error.code == .bucketNotFound {
+            return .success(nil)
+        } catch let error as JetStreamError {
+            return .failure(KeyValueError(code: .unavailable, bucket: name, text: error.text, underlying: error))
+        } catch let error as NATSError where error.code == .timeout {
+            return .failure(
+                KeyValueError(
+                    code: .unavailable,
+                    bucket: name,
+                    text: "no answer in \(context.timeout)",
+                    underlying: error
+                )
+            )
+        }
     }
 }
 

@@ -50,12 +50,10 @@ public struct Buckets: Sendable {
         }
     }
 
-    /// All buckets, by name.
+    /// All buckets, by name; throws if one of them does not answer.
     public func list() async throws -> [Bucket] {
-        // A mirror has no subjects of its own, so a list by subject would leave it out.
-        try await context.streams()
-            .filter { BucketName(streamName: $0.name) != nil }
-            .map { Bucket(context, $0) }
-            .sorted { $0.name < $1.name }
+        let found = try await survey()
+        if let failure = found.failures.first { throw failure }
+        return found.buckets
     }
 }

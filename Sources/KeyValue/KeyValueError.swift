@@ -38,6 +38,8 @@ public struct KeyValueError: Error, Sendable {
         case undecodable
         /// This server's version cannot do it.
         case unsupported
+        /// The bucket is there, but none of the servers that hold it answers.
+        case unavailable
         /// There was no answer in time: a write may or may not have been carried out.
         case unanswered
         /// The key was changed by others each time that it was tried.
@@ -105,6 +107,7 @@ extension KeyValueError: CustomStringConvertible {
         case .readOnly: return "\(bucket) takes no writes\(detail)"
         case .undecodable: return "\(key) in \(bucket) cannot be decoded\(detail)"
         case .unsupported: return "\(bucket): \(text ?? "the server cannot do this")"
+        case .unavailable: return "\(bucket) does not answer\(detail)"
         case .unanswered: return "\(bucket): no answer came in time about \(key)\(detail)"
         case .conflictTooOften: return "\(key) in \(bucket) is changed by others all the time\(detail)"
         case .lockHeld: return "the lock \(key) in \(bucket) is held by somebody else\(detail)"
@@ -133,6 +136,7 @@ extension KeyValueError: CustomStringConvertible {
         case .readOnly: "write to the bucket that it mirrors"
         case .undecodable: "read it with the codecs and the type that it was written with"
         case .unsupported: "use a newer server or leave it out"
+        case .unavailable: "look at the servers that hold it: they may be down"
         case .unanswered: "read the key to see whether it was stored, then try again"
         case .conflictTooOften: "try again later, or spread the writes over several keys"
         case .lockHeld: "wait for it, or for its lease to end"

@@ -42,7 +42,8 @@ struct BucketInfoCommand: CisternCommand {
             if let named = bucket?.name {
                 name = named
             } else {
-                name = try BucketChoice.ask(among: try await buckets.list().map(\.name), console)
+                let names = try await buckets.names().reduce(into: []) { $0.append($1) }
+                name = try BucketChoice.ask(among: names.sorted(), console)
             }
             let bucket = try await buckets.find(name)
             if console.isJSON {

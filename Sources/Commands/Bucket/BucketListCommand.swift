@@ -47,10 +47,15 @@ struct BucketListCommand: CisternCommand {
         try await connection.withBuckets(of: bucket?.cluster, console) { buckets in
             if let bucket, let name = bucket.name {
                 try await listKeys(try await buckets.find(name), console)
-            } else {
-                try list(try await buckets.list(), console)
+                return .done
             }
-            return .done
+            let found = try await buckets.survey()
+            try list(found.buckets, console)
+            return found.failures.reduce(.done) { status, error in
+                let failure = Failure(error)
+                console.fail(failure)
+                return status.worse(failure.status)
+            }
         }
     }
 
@@ -79,10 +84,6 @@ struct BucketListCommand: CisternCommand {
     }
 
     private func listKeys(_ bucket: Bucket, _ console: Console) async throws {
-        var options = WatchOptions()
-        options.start = .lastPerSubject
-        options.headersOnly = !displayValue
-        if !patterns.isEmpty { options.patterns = patterns }
         var listed: [KeyDocument] = []
         var count = 0
         func show(_ key: KeyDocument) throws {
@@ -95,23 +96,8 @@ struct BucketListCommand: CisternCommand {
                 try console.data([key.key.escapedForTerminal])
             }
         }
-        var shown: Set<Key> = []
-        // Where older entries of a key come as well, its newest is known only at the end.
-        let showsNewestOnly = bucket.showsNewestOnly
-        var newest: [Key: KeyDocument] = [:]
-        try await bucket.readAll(options) { entry in
-            let key = Key(bytes: Array(entry.key))
-            let document = entry.operation == .put ? document(key, entry, bucket) : nil
-            guard showsNewestOnly else {
-                newest[key] = document
-                return
-            }
-            // A key that changes while it is read comes again.
-            guard let document, !shown.contains(key) else { return }
-            if shown.count < Self.remembered { shown.insert(key) }
-            try show(document)
-        }
-        for document in newest.values.sorted(by: { $0.revision < $1.revision }) { try show(document) }
+        let entries = KeyValueBucket(bucket).entries(matching: patterns, withoutValues: !displayValue)
+        for try await entry in entries { try show(document(entry)) }
         try showDetails(of: &listed, console)
         if count == 0, !console.isJSON { console.note("no keys found in bucket \(bucket.name)") }
     }
@@ -132,25 +118,16 @@ struct BucketListCommand: CisternCommand {
         try console.data(table)
     }
 
-    /// So many keys are remembered, lest one that changes while they are listed is listed twice.
-    private static let remembered = 100_000
-
-    private func document(_ key: Key, _ entry: EntryView, _ bucket: Bucket) -> KeyDocument {
+    private func document(_ entry: KeyValueEntry) -> KeyDocument {
         var document = KeyDocument(
-            key: key,
-            bucket: bucket.name,
+            key: entry.key,
+            bucket: entry.bucket,
             revision: entry.revision,
-            time: entry.time,
+            time: entry.created,
             operation: entry.operation,
-            size: Self.size(entry)
+            size: entry.size
         )
-        if displayValue { document.setValue(Array(entry.value)) }
+        if displayValue { document.setValue(entry.value) }
         return document
-    }
-
-    /// The value's size, which the server says in a header where it leaves values out.
-    private static func size(_ entry: EntryView) -> Int {
-        guard let text = HeaderBlock.value(of: "Nats-Msg-Size", in: entry.headers) else { return entry.value.count }
-        return Int(String(decoding: text, as: UTF8.self)) ?? entry.value.count
     }
 }

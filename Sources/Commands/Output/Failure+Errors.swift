@@ -149,7 +149,7 @@ extension Failure {
         switch code {
         case .bucketExists, .keyExists: .exists
         case .invalidKey, .invalidBucketName, .invalidPattern, .invalidOption, .invalidTimeToLive: .usage
-        case .unanswered: .unreachable
+        case .unanswered, .unavailable: .unreachable
         case .conflictTooOften, .lockHeld: .busy
         case .bucketNotFound, .notABucket, .keyNotFound, .wrongRevision, .valueTooLarge, .bucketFull,
             .timeToLiveNotAllowed, .readOnly, .undecodable, .unsupported, .lockLost, .stalled:

@@ -85,7 +85,12 @@ extension Scheduler {
                             excluding: leases?.cluster == cluster ? leases?.buckets ?? [] : []
                         )
                         let now = Self.now()
-                        return choice.buckets.map { BucketView($0, cluster: cluster, seen: now) }
+                        let seen = choice.buckets.map { BucketView($0, cluster: cluster, seen: now) }
+                        return choice.silent.reduce(into: seen) { views, silent in
+                            let name = silent.key.rawValue
+                            let before = known.filter { $0.cluster == cluster && $0.name == name }
+                            views += Self.unreached([name], of: cluster, before, "\(silent.value)")
+                        }
                     } catch {
                         return Self.unreached(names, of: cluster, known, "\(error)")
                     }

@@ -29,6 +29,10 @@ struct Backup: Sendable {
         let choice = try await choose()
         var tally = RunTally()
         for name in choice.missing { tally.add(BucketChoice.nothing(name, cluster: work.cluster)) }
+        // Without a word they would be taken for backed up.
+        for (name, error) in choice.silent.sorted(by: { $0.key < $1.key }) {
+            tally.add(RunTally.failed("bucket \(name)", error))
+        }
         // An archive is made only for a bucket that is there.
         guard !choice.buckets.isEmpty else { return tally.result("backed up", entries: "read") }
         let captured = try await run.archives.withWriter(work.archive, creates: true, lease: run.lease) { writer in

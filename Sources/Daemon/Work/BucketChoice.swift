@@ -8,18 +8,25 @@ struct BucketChoice: Sendable {
     /// Names of buckets that are not there, and patterns that no bucket fits.
     private(set) var missing: [String] = []
 
+    /// Buckets that the patterns mean and that do not answer, and why.
+    private(set) var silent: [BucketName: KeyValueError] = [:]
+
     /// Looks for them.
     ///
     /// A pattern means none of `excluding`, no scratch bucket of a drill, and nothing else that is only passing.
     init(_ wanted: [String], in account: Buckets, excluding: Set<BucketName>) async throws {
         let patterns = wanted.map { GlobPattern(text: $0) }
-        let all = patterns.contains(where: \.isPattern) ? try await account.list() : []
-        let lasting = all.filter { !excluding.contains($0.name) && !DrillMark.isOnAny($0.configuration) }
+        let all = patterns.contains(where: \.isPattern) ? try await account.survey() : BucketSurvey()
+        let lasting = all.buckets.filter { !excluding.contains($0.name) && !DrillMark.isOnAny($0.configuration) }
         for pattern in patterns {
             if pattern.isPattern {
                 let fitting = lasting.filter { pattern.matches($0.name.rawValue) }
-                if fitting.isEmpty { missing.append(pattern.text) }
                 for bucket in fitting { add(bucket) }
+                let unasked = all.failures.filter { error in
+                    error.bucket.map { !excluding.contains($0) && pattern.matches($0.rawValue) } ?? false
+                }
+                for error in unasked { if let name = error.bucket { silent[name] = error } }
+                if fitting.isEmpty, unasked.isEmpty { missing.append(pattern.text) }
             } else {
                 do {
                     add(try await account.bucket(try BucketName(pattern.text)))

@@ -44,8 +44,13 @@ struct Following {
                 if let setback = setbacks["bucket \(name)"], setback.due > now { continue }
                 note("bucket \(name)", "there is no such bucket on cluster \(work.cluster)", now, isMissing: true)
             }
+            for (name, error) in choice.silent where !isRunning(name.rawValue) {
+                if let setback = setbacks["bucket \(name)"], setback.due > now { continue }
+                note("bucket \(name)", Explanation.of(error), now, isMissing: true)
+            }
             // A bucket that a pattern meant and that is gone is nobody's trouble any more.
-            let present = Set(choice.buckets.map { "bucket \($0.name)" } + choice.missing.map { "bucket \($0)" })
+            let named = choice.buckets.map(\.name.rawValue) + choice.missing + choice.silent.keys.map(\.rawValue)
+            let present = Set(named.map { "bucket \($0)" })
             setbacks = setbacks.filter { present.contains($0.key) }
             differences = differences.filter { present.contains("bucket \($0.key)") }
             uncompared = uncompared.filter { present.contains("bucket \($0.key)") }
