@@ -42,6 +42,15 @@ struct ConformanceRig: Sendable {
         }
     }
 
+    /// A watch of everything that has begun: what is written from now on comes next, and is not missed by expiring.
+    func watch() async throws -> WatchSequence.Iterator {
+        var events = kv.watch().makeAsyncIterator()
+        while let event = try await events.next() {
+            if case .endOfInitialData = event { break }
+        }
+        return events
+    }
+
     /// The events of a watch up to and with its so-manieth entry; the end of the initial data counts for none.
     func events(
         _ patterns: [KeyPattern] = [],
@@ -64,5 +73,12 @@ struct ConformanceRig: Sendable {
             if entries >= count, seen.contains("end") { break }
         }
         return seen
+    }
+}
+
+extension WatchEvent {
+    /// The entry, if it is one.
+    var shown: KeyValueEntry? {
+        if case .entry(let entry) = self { entry } else { nil }
     }
 }

@@ -1,3 +1,4 @@
+import JetStream
 import KVModel
 import KeyValue
 import TestSupport
@@ -12,11 +13,11 @@ struct ConformanceTTLTests {
     @Test("8.37 and 48.89 a key that was created with a lifetime expires, and leaves a marker", arguments: with)
     func creation(binary: ServerBinary) async throws {
         try await ConformanceRig.run(binary, limitMarkerTTL: 60_000_000_000) { rig in
-            var entries = rig.kv.watch().entries.makeAsyncIterator()
+            var events = try await rig.watch()
             let revision = try await rig.kv.create("a", "1", timeToLive: .milliseconds(1200))
-            let put = try #require(try await entries.next())
+            let put = try #require(try await events.next()?.shown)
             #expect(put.revision == revision && put.operation == .put)
-            let marker = try #require(try await entries.next())
+            let marker = try #require(try await events.next()?.shown)
             #expect(marker.key == "a" && marker.operation == .purge && marker.revision > revision)
             #expect(try await rig.kv.get("a") == nil)
             #expect(try await rig.kv.keys().all().isEmpty)
@@ -68,10 +69,10 @@ struct ConformanceTTLTests {
     @Test("48.90 markers of expired keys go after their own lifetime", arguments: with)
     func markers(binary: ServerBinary) async throws {
         try await ConformanceRig.run(binary, limitMarkerTTL: 1_000_000_000) { rig in
+            var events = try await rig.watch()
             try await rig.kv.create("a", "1", timeToLive: .seconds(1))
-            try await eventually("the marker") {
-                try await rig.kv.latest("a", consistency: .leader)?.operation == .purge
-            }
+            #expect(try await events.next()?.shown?.operation == .put)
+            #expect(try await events.next()?.shown?.operation == .purge)
             try await eventually("the marker to go") {
                 try await rig.kv.latest("a", consistency: .leader) == nil
             }
@@ -81,16 +82,20 @@ struct ConformanceTTLTests {
     @Test("8.49 put, update and delete carry no lifetime", arguments: with)
     func writes(binary: ServerBinary) async throws {
         try await ConformanceRig.run(binary, history: 5, limitMarkerTTL: 1_000_000_000) { rig in
-            let first = try await rig.kv.create("a", "1", timeToLive: .seconds(1))
+            let first = try await rig.kv.create("a", "1", timeToLive: .seconds(8))
             let second = try await rig.kv.update("a", "2", expecting: first)
-            try await rig.kv.put("a", "3")
-            try await rig.kv.create("expires", "1", timeToLive: .seconds(1))
-            try await eventually("another key to expire") {
-                try await rig.kv.get("expires", consistency: .leader) == nil
+            let third = try await rig.kv.put("a", "3")
+            try await eventually("the value with a lifetime to go") {
+                try await rig.kv.get("a", at: first, consistency: .leader) == nil
             }
-            // The value that had a lifetime is gone or going; those after it stay.
-            #expect(try await rig.kv.get("a")?.string == "3")
+            // Those after it stay.
+            #expect(try await rig.kv.get("a")?.revision == third)
             #expect(try await rig.kv.get("a", at: second)?.string == "2")
+            let fourth = try await rig.kv.delete("a")
+            for revision in [second, third, fourth] {
+                let stored = try #require(try await rig.buckets.context.message(rig.name.streamName, at: revision))
+                #expect(!String(decoding: stored.headers, as: UTF8.self).contains("TTL"))
+            }
         }
     }
 }

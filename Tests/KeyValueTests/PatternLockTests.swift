@@ -72,13 +72,13 @@ struct PatternLockTests {
 
     @Test("Who waits has it when a holder's connection dies, not before it knows", arguments: ServerBinary.all)
     func expiry(binary: ServerBinary) async throws {
-        try await inEachWay(binary, seconds: 3) { bucket, server in
+        try await inEachWay(binary, seconds: 6) { bucket, server in
             try await withBucket(bucket.name, through: server) { lonely, proxy in
-                let lock = try DistributedLock(lonely, key: "k", lease: .seconds(3))
+                let lock = try DistributedLock(lonely, key: "k", lease: .seconds(6))
                 let holder = try await lock.acquire()
                 let running = Task { try await holder.run() }
                 let waiting = Task {
-                    let lease = try await DistributedLock(bucket, key: "k", lease: .seconds(3)).acquire()
+                    let lease = try await DistributedLock(bucket, key: "k", lease: .seconds(6)).acquire()
                     // Both judge by the same clock here.
                     #expect(!holder.isValid)
                     return lease
@@ -218,8 +218,8 @@ struct PatternLockTests {
 
     @Test("The body of a lock that is lost is cancelled, and its result is none")
     func lostBody() async throws {
-        try await inEachWay(try .newest, seconds: 1) { bucket, server in
-            let lock = try DistributedLock(bucket, key: "k", lease: .seconds(1))
+        try await inEachWay(try .newest, seconds: 4) { bucket, server in
+            let lock = try DistributedLock(bucket, key: "k", lease: .seconds(4))
             #expect(try await lock.withLock { _ in 7 } == 7)
             await #expect(throws: TestFailure.self) { try await lock.withLock { _ in throw TestFailure() } }
             // Released early, it is not lost.
@@ -330,13 +330,13 @@ struct PatternLockTests {
             let bucket = KeyValueBucket(try await buckets.create(BucketConfiguration(name: try BucketName("plain"))))
             await expect(.unsupported) { _ = try DistributedLock(bucket, key: "k") }
             await expect(.unsupported) { _ = try ServiceRegistry(bucket) }
-            let expiring = try Expiring.bucket.configuration("short", seconds: 5)
+            let expiring = try Expiring.bucket.configuration("short", seconds: 60)
             let short = KeyValueBucket(try await buckets.create(expiring))
-            await expect(.invalidOption) { _ = try DistributedLock(short, key: "k", lease: .seconds(6)) }
+            await expect(.invalidOption) { _ = try DistributedLock(short, key: "k", lease: .seconds(61)) }
             await expect(.invalidOption) { _ = try DistributedLock(short, key: "k", lease: .milliseconds(999)) }
-            await expect(.invalidKey) { _ = try DistributedLock(short, key: "not legal", lease: .seconds(5)) }
+            await expect(.invalidKey) { _ = try DistributedLock(short, key: "not legal", lease: .seconds(60)) }
             // What somebody else put under the key is held by them.
-            let lock = try DistributedLock(short, key: "k", lease: .seconds(5))
+            let lock = try DistributedLock(short, key: "k", lease: .seconds(60))
             try await short.put("k", "mine")
             #expect(try await lock.tryAcquire() == nil)
             await expect(.bucketNotFound) {

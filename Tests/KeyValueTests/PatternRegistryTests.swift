@@ -36,7 +36,7 @@ struct PatternRegistryTests {
 
     @Test("Instances come, are renewed, and vanish with their program", arguments: ServerBinary.all)
     func lifetimes(binary: ServerBinary) async throws {
-        try await inEachWay(binary, seconds: 3) { bucket, registry, server in
+        try await inEachWay(binary, seconds: 6) { bucket, registry, server in
             let one = try ServiceInstance(service: "web", id: "one", address: "10.0.0.1:80", metadata: ["zone": "a"])
             let two = try ServiceInstance(service: "web", id: "two", address: "10.0.0.2:80")
             let other = try ServiceInstance(service: "web.admin", id: "one", address: "10.0.0.3:80")
@@ -57,7 +57,7 @@ struct PatternRegistryTests {
 
                 // The program of the other one dies.
                 try await withBucket(bucket.name, through: server) { lonely, proxy in
-                    let lost = try await ServiceRegistry(lonely, lease: .seconds(3)).register(two)
+                    let lost = try await ServiceRegistry(lonely, lease: .seconds(6)).register(two)
                     let dying = Task { try await lost.run() }
                     try await eventually("both") { seen.last == [one, two] }
                     #expect(try await registry.instances(of: "web") == [one, two])
@@ -89,7 +89,7 @@ struct PatternRegistryTests {
 
     @Test("An instance that expired while its server was away comes back", .serialized, arguments: ServerBinary.all)
     func comingBack(binary: ServerBinary) async throws {
-        try await withRegistry(binary, .bucket, seconds: 1) { bucket, registry, server in
+        try await withRegistry(binary, .bucket, seconds: 3) { bucket, registry, server in
             let one = try ServiceInstance(service: "web", id: "one", address: "a")
             let registration = try await registry.register(one)
             let running = Task { try await registration.run() }
@@ -113,7 +113,7 @@ struct PatternRegistryTests {
 
     @Test("Of two programs with one id the later one stands")
     func replacement() async throws {
-        try await inEachWay(try .newest, seconds: 1) { bucket, registry, _ in
+        try await inEachWay(try .newest, seconds: 6) { bucket, registry, _ in
             let old = try ServiceInstance(service: "web", id: "one", address: "old")
             let new = try ServiceInstance(service: "web", id: "one", address: "new")
             let first = try await registry.register(old)
