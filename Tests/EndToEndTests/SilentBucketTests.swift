@@ -20,6 +20,17 @@ struct SilentBucketTests {
             }
         }
         try await cluster.nodes[2].kill()
+        // It may have been the leader of them all.
+        try await eventually("a cluster of two servers", timeout: .seconds(60)) {
+            do {
+                try await cluster.nodes[0].withClient {
+                    try $0.createStream(#"{"name":"two","num_replicas":1,"placement":{"tags":["site:1"]}}"#)
+                }
+                return true
+            } catch is RawNATSError {
+                return false
+            }
+        }
         try await body(cluster)
     }
 
