@@ -9,8 +9,9 @@ struct SilentBucketTests {
     private func withCluster(_ body: (ServerCluster) async throws -> Void) async throws {
         let cluster = try await ServerCluster.start()
         defer { cluster.close() }
-        try await cluster.nodes[0].withClient { client in
-            for (bucket, site) in [("here", 1), ("gone", 3)] {
+        let port = cluster.nodes[0].port
+        for (bucket, site) in [("here", 1), ("gone", 3)] {
+            try await Self.eventually(port, "bucket \(bucket)") { client in
                 try client.createStream(
                     #"{"name":"KV_\#(bucket)","subjects":["$KV.\#(bucket).>"],"max_msgs_per_subject":1,"#
                         + #""allow_rollup_hdrs":true,"deny_delete":true,"discard":"new","storage":"file","#
@@ -20,18 +21,29 @@ struct SilentBucketTests {
             }
         }
         try await cluster.nodes[2].kill()
-        // It may have been the leader of them all.
-        try await eventually("a cluster of two servers", timeout: .seconds(60)) {
-            do {
-                try await cluster.nodes[0].withClient {
-                    try $0.createStream(#"{"name":"two","num_replicas":1,"placement":{"tags":["site:1"]}}"#)
+        // It may have been the leader of them all, and nobody answers before there is another.
+        try await Self.eventually(port, "a cluster of two servers") { try $0.api("STREAM.NAMES") }
+        try await body(cluster)
+    }
+
+    /// Asks a cluster until it answers: what is asked while it elects a leader is lost.
+    private static func eventually(
+        _ port: Int,
+        _ what: String,
+        _ body: @escaping @Sendable (RawNATS) throws -> Void
+    ) async throws {
+        try await onOwnThread {
+            try waitOnThread(what, seconds: 60) {
+                do {
+                    let client = try RawNATS(port: port, timeout: 2)
+                    defer { client.close() }
+                    try body(client)
+                    return true
+                } catch is RawNATSError {
+                    return false
                 }
-                return true
-            } catch is RawNATSError {
-                return false
             }
         }
-        try await body(cluster)
     }
 
     @Test("Backups and lists say so, and do the others")
