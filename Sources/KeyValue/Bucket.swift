@@ -76,39 +76,33 @@ public struct Bucket: Sendable {
         expected: Revision? = nil,
         ttl: String? = nil
     ) async throws -> Revision {
-        var headers = Headers()
-        if let ttl { headers.append("Nats-TTL", ttl) }
-        return try await publish(key, value, headers, expected)
+        try await publish(key, value, WriteTerms(expected: expected, lifetime: ttl))
     }
 
     /// Gives a key a value if it has none: if it never existed, or its newest entry is a marker.
     @discardableResult
     public func create(_ key: Key, _ value: [UInt8], ttl: String? = nil) async throws -> Revision {
-        do {
-            return try await put(key, value, expected: 0, ttl: ttl)
-        } catch let error as KeyValueError where error.code == .wrongRevision {
-            guard let newest = try await latest(key), newest.operation != .put else {
-                throw KeyValueError(code: .keyExists, bucket: name, key: key)
-            }
-            return try await put(key, value, expected: newest.revision, ttl: ttl)
+        try await WriteTerms.create(key, in: name) {
+            try await latest(key).map { ($0.revision, $0.operation) }
+        } write: { expected in
+            try await put(key, value, expected: expected, ttl: ttl)
         }
     }
 
     /// Deletes a key: a marker becomes its newest entry, its history stays.
     @discardableResult
     public func delete(_ key: Key, expected: Revision? = nil) async throws -> Revision {
-        var headers = Headers()
-        headers.append("KV-Operation", "DEL")
-        return try await publish(key, [], headers, expected)
+        var terms = WriteTerms.delete
+        terms.expected = expected
+        return try await publish(key, [], terms)
     }
 
     /// Deletes a key and its history; a marker stays.
     @discardableResult
     public func purge(_ key: Key, expected: Revision? = nil) async throws -> Revision {
-        var headers = Headers()
-        headers.append("KV-Operation", "PURGE")
-        headers.append("Nats-Rollup", "sub")
-        return try await publish(key, [], headers, expected)
+        var terms = WriteTerms.purge
+        terms.expected = expected
+        return try await publish(key, [], terms)
     }
 
     /// Every entry of a key that the bucket holds, oldest first.
@@ -135,12 +129,10 @@ public struct Bucket: Sendable {
     private func publish(
         _ key: Key,
         _ value: [UInt8],
-        _ headers: Headers,
-        _ expected: Revision?
+        _ terms: WriteTerms
     ) async throws -> Revision {
         guard key.isLegal else { throw KeyValueError(code: .invalidKey, bucket: name, key: key) }
-        var headers = headers
-        if let expected { headers.append("Nats-Expected-Last-Subject-Sequence", String(expected)) }
+        let headers = terms.headers
         do {
             let payload = ByteBuffer(bytes: value)
             return try await publish(key, payload, headers.isEmpty ? nil : headers, timeout: context.timeout)

@@ -9,7 +9,7 @@ extension KeyValueBucket {
     /// Gives a key a value and answers its revision.
     @discardableResult
     public func put(_ key: Key, _ value: [UInt8]) async throws -> Revision {
-        try await write(key, value, .init())
+        try await write(key, value, WriteTerms())
     }
 
     /// Gives a key a value if its newest revision is the expected one, and answers the new one.
@@ -18,7 +18,7 @@ extension KeyValueBucket {
     /// `wrongRevision`, with the actual revision where the server says it.
     @discardableResult
     public func update(_ key: Key, _ value: [UInt8], expecting revision: Revision) async throws -> Revision {
-        try await write(key, value, .init(expected: revision))
+        try await write(key, value, WriteTerms(expected: revision))
     }
 
     /// The same with a lifetime, which ADR-48 leaves to `create`: for buckets with a history of 1, where a value that
@@ -29,7 +29,7 @@ extension KeyValueBucket {
         expecting revision: Revision,
         timeToLive: Duration
     ) async throws -> Revision {
-        try await write(key, value, .init(expected: revision, timeToLive: timeToLive))
+        try await write(key, value, WriteTerms(expected: revision, lifetime: seconds(timeToLive, key)))
     }
 
     /// Gives a key a value if it has none: if it never existed, or was deleted, purged or has expired.
@@ -38,20 +38,12 @@ extension KeyValueBucket {
     /// buckets with a `limitMarkerTTL`). Throws `keyExists` if the key has a value.
     @discardableResult
     public func create(_ key: Key, _ value: [UInt8], timeToLive: Duration? = nil) async throws -> Revision {
-        var expected: Revision = 0
-        for _ in 0..<Self.races {
-            do {
-                return try await write(key, value, .init(expected: expected, timeToLive: timeToLive))
-            } catch let error as KeyValueError where error.code == .wrongRevision {
-                let newest = try await latest(key, consistency: .leader)
-                if let newest, newest.operation == .put {
-                    throw KeyValueError(code: .keyExists, bucket: name, key: key, revision: newest.revision)
-                }
-                // None: the marker that was in the way has gone meanwhile.
-                expected = newest?.revision ?? 0
-            }
+        let lifetime = try timeToLive.map { try seconds($0, key) }
+        return try await WriteTerms.create(key, in: name) {
+            try await latest(key, consistency: .leader).map { ($0.revision, $0.operation) }
+        } write: { expected in
+            try await write(key, value, WriteTerms(expected: expected, lifetime: lifetime))
         }
-        throw KeyValueError(code: .conflictTooOften, bucket: name, key: key)
     }
 
     /// Deletes a key: a marker becomes its newest entry, its history stays; answers the marker's revision.
@@ -59,7 +51,9 @@ extension KeyValueBucket {
     /// Deleting a key that does not exist is no error. With `expecting` only if its newest revision is that one.
     @discardableResult
     public func delete(_ key: Key, expecting revision: Revision? = nil) async throws -> Revision {
-        try await write(key, nil, .init(operation: "DEL", expected: revision))
+        var terms = WriteTerms.delete
+        terms.expected = revision
+        return try await write(key, nil, terms)
     }
 
     /// Deletes a key with its history, and answers the revision of the marker that stays.
@@ -72,7 +66,10 @@ extension KeyValueBucket {
         expecting revision: Revision? = nil,
         markerTimeToLive: Duration? = nil
     ) async throws -> Revision {
-        try await write(key, nil, .init(operation: "PURGE", expected: revision, timeToLive: markerTimeToLive))
+        var terms = WriteTerms.purge
+        terms.expected = revision
+        terms.lifetime = try markerTimeToLive.map { try seconds($0, key) }
+        return try await write(key, nil, terms)
     }
 
     /// Gives a key the value that it had at a revision again, and answers the new revision.
@@ -128,25 +125,10 @@ extension KeyValueBucket {
         try await create(key, Array(JSONEncoder().encode(value)), timeToLive: timeToLive)
     }
 
-    /// How often another writer may get in between before `create` gives up.
-    private static let races = 16
-
-    /// What a write is beside its key and value.
-    private struct Terms {
-        /// What it does to the key, if it is a marker.
-        var operation: String?
-        var expected: Revision?
-        var timeToLive: Duration?
-    }
-
-    private func write(_ key: Key, _ value: [UInt8]?, _ terms: Terms) async throws -> Revision {
+    private func write(_ key: Key, _ value: [UInt8]?, _ terms: WriteTerms) async throws -> Revision {
         let stored = try stored(key)
         let value = try value.map { try codecs.value?.encode($0) ?? $0 } ?? []
-        var headers = Headers()
-        if let operation = terms.operation { headers.append("KV-Operation", operation) }
-        if terms.operation == "PURGE" { headers.append("Nats-Rollup", "sub") }
-        if let expected = terms.expected { headers.append("Nats-Expected-Last-Subject-Sequence", String(expected)) }
-        if let lifetime = terms.timeToLive { headers.append("Nats-TTL", try seconds(lifetime, key)) }
+        var headers = terms.headers
         let id = repeatsWrites ? context.connection.newInbox() : nil
         if let id { headers.append("Nats-Msg-Id", id) }
         let payload = ByteBuffer(bytes: value)
