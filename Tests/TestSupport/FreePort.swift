@@ -9,13 +9,17 @@ public enum FreePort {
 
     /// A port that nobody listens on now and that was not given out before by this process.
     public static func next() throws -> Int {
+        let (port, listener) = try listen()
+        close(listener)
+        return port
+    }
+
+    /// Listens on such a port at once, so that no other process can take it.
+    static func listen() throws -> (port: Int, listener: Int32) {
         for _ in 0..<1_000 {
             let port = Int.random(in: 10_000..<32_000)
             guard given.withLock({ $0.insert(port).inserted }) else { continue }
-            if let listener = try? Socket.listen(port: port) {
-                close(listener)
-                return port
-            }
+            if let listener = try? Socket.listen(port: port) { return (port, listener) }
         }
         throw StartError(description: "no free port on 127.0.0.1")
     }

@@ -23,8 +23,7 @@ public final class HostileServer: Sendable {
 
     /// Listens on a free port and runs the script on whoever comes.
     public init(_ script: @escaping Script) throws {
-        port = try FreePort.next()
-        listener = try Socket.listen(port: port)
+        (port, listener) = try FreePort.listen()
         self.script = script
         let listener = listener
         // Weak: an abandoned server must be able to go, and its deinit ends this thread.

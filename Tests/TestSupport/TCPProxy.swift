@@ -47,8 +47,9 @@ public final class TCPProxy: Sendable {
     public init(to target: Int, delay: UInt32 = 0) throws {
         self.target = target
         self.delay = delay * 1_000
-        port = try FreePort.next()
-        try unblock()
+        let listener: Int32
+        (port, listener) = try FreePort.listen()
+        take(listener)
     }
 
     /// Where clients connect, as a URL.
@@ -96,7 +97,10 @@ public final class TCPProxy: Sendable {
     /// Takes new connections again.
     public func unblock() throws {
         guard state.withLock({ $0.listener == nil && !$0.isClosed }) else { return }
-        let listener = try Socket.listen(port: port)
+        take(try Socket.listen(port: port))
+    }
+
+    private func take(_ listener: Int32) {
         state.withLock { $0.listener = listener }
         // Weak: an abandoned proxy must be able to go, and its deinit ends this thread.
         Thread.detachNewThread { [weak self] in
