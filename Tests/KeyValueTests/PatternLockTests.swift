@@ -183,7 +183,8 @@ struct PatternLockTests {
         try await inEachWay(binary, seconds: 60) { bucket, server in
             try await withBucket(bucket.name, through: server) { distant, proxy in
                 let lock = try DistributedLock(distant, key: "k", lease: .seconds(60))
-                proxy.plan(.stall, at: proxy.count.toServer + 1, in: \.toServer)
+                // Beyond the answer to a server's PING, which may come just then.
+                proxy.plan(.stall, at: proxy.count.toServer + 100, in: \.toServer)
                 let taking = Task { try await lock.tryAcquire() }
                 try await eventually("the entry") { try await bucket.get("k", consistency: .leader) != nil }
                 let stored = try #require(try await bucket.get("k", consistency: .leader))
@@ -194,7 +195,7 @@ struct PatternLockTests {
                 #expect(lease.isValid)
                 // And so is a renewal.
                 let faults = proxy.faults
-                proxy.plan(.stall, at: proxy.count.toServer + 1, in: \.toServer)
+                proxy.plan(.stall, at: proxy.count.toServer + 100, in: \.toServer)
                 let renewing = Task { try await lease.renew() }
                 try await eventually("the stall") { proxy.faults > faults }
                 proxy.cut()

@@ -90,10 +90,10 @@ import Testing
             try await nats.flush()
             let events = nats.events()
             if isKilled { try await server.process.kill() } else { try await server.process.stop() }
-            async let waiting = nats.request("$JS.API.INFO", timeout: .seconds(20))
             for await event in events {
                 if case .disconnected = event { break }
             }
+            async let waiting = nats.request("$JS.API.INFO", timeout: .seconds(20))
             try await server.process.restart()
             #expect(try await waiting.payload.readableBytes > 0)
             #expect(nats.epoch == 2)
