@@ -111,6 +111,7 @@ struct FrameScanner: Sendable {
         if bytes[body] == 0x0D { body += 1 }
         guard body < bytes.count else { return incompleteLine(bytes, start) }
         guard bytes[body] == 0x0A else { return .malformed(malformed("a line without its end")) }
+        guard body - start <= controlLineLimit else { return .malformed(lineTooLong) }
         body += 1
         return locate(
             bytes,

@@ -160,6 +160,23 @@ struct Dice: RandomNumberGenerator {
         }
     }
 
+    @Test(arguments: ["MSG * 1 1\r\nx\r\n", "HMSG * 1 0 1\r\nx\r\n", "INFO *\r\n", "-ERR *\r\n"])
+    func boundsALineThatComesWhole(text: String) throws {
+        for (length, isRefused) in [(80, false), (200, true)] {
+            let line = text.replacing("*", with: String(repeating: "s", count: length))
+            var parser = FrameParser(controlLineLimit: 100)
+            var elements: [FrameParser.Element] = []
+            var code: ProtocolError.Code?
+            do throws(ProtocolError) {
+                try parser.parse(ByteBuffer(string: line), into: &elements)
+            } catch {
+                code = error.code
+            }
+            #expect(code == (isRefused ? .controlLineTooLong(limit: 100) : nil))
+            #expect(elements.isEmpty == isRefused)
+        }
+    }
+
     @Test func collectsALargeMessageOnce() throws {
         var parser = FrameParser()
         var elements: [FrameParser.Element] = []
