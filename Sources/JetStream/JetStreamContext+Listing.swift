@@ -58,8 +58,9 @@ public struct StreamPages<Page: Sendable>: AsyncSequence, Sendable {
             let timeout = pages.context.timeout + .seconds(5)
             let reply = try await pages.context.request(pages.verb, body, timeout: timeout)
             let (page, count) = pages.page(reply)
-            // A page may say less of some streams than the others, but it is over all of them.
-            offset += Swift.max(Int64(count), reply["limit"]?.integer ?? 0)
+            // A stream that is offline may be on a page twice, as a stream and as missing: the page's own size counts.
+            let limit = reply["limit"]?.integer ?? 0
+            offset += limit > 0 ? limit : Int64(count)
             isDone = count == 0 || offset >= reply["total"]?.integer ?? 0
             return page
         }
@@ -78,8 +79,10 @@ extension JetStreamContext {
     /// What the server says of the streams that take messages of a subject, or of all, page by page.
     public func streamInfos(subject: String? = nil) -> StreamPages<StreamInfoPage> {
         StreamPages(self, "STREAM.LIST", subject: subject) { reply in
-            let streams = (reply["streams"]?.array ?? []).compactMap(StreamInfo.init)
             let unanswered = (reply["missing"]?.array ?? []).compactMap(\.string)
+            // Of those a server may say what it knows without having asked them, which is not what they hold.
+            let streams = (reply["streams"]?.array ?? []).compactMap(StreamInfo.init)
+                .filter { !unanswered.contains($0.name) }
             let page = StreamInfoPage(streams: streams, unanswered: unanswered)
             return (page, streams.count + unanswered.count)
         }

@@ -101,8 +101,11 @@ public struct JetStreamError: Error, Sendable {
         return UInt64(text[text.index(after: colon)...].drop { $0 == " " })
     }
 
+    /// Whether the servers that hold the stream are away, or cannot serve it (10118, 10194).
+    package var isOffline: Bool { serverCode == 10_118 || serverCode == 10_194 }
+
     /// Whether the cluster refused because its JetStream has no leader (10008, 10009).
-    var isLeaderless: Bool { serverCode == 10_008 || serverCode == 10_009 }
+    package var isLeaderless: Bool { serverCode == 10_008 || serverCode == 10_009 }
 
     /// Whether the server could not make the files of a new stream (10049 is for other causes as well).
     var hasNoFolder: Bool { serverCode == 10_049 && text.contains("creating store") }

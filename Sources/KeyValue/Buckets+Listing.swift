@@ -40,8 +40,9 @@ extension Buckets {
             for name in silent { group.addTask { try await answer(of: name) } }
             for try await answer in group {
                 switch answer {
-                case .success(let bucket): survey.buckets += [bucket].compactMap(\.self)
-                case .failure(let error): survey.failures.append(error)
+                case .success(let bucket): survey.buckets.append(bucket)
+                case .failure(let error) where error.code != .bucketNotFound: survey.failures.append(error)
+                case .failure: continue
                 }
             }
         }
@@ -50,22 +51,17 @@ extension Buckets {
         return survey
     }
 
-    /// A bucket that did not answer in time; nil if it is gone.
-    private func answer(of name: BucketName) async throws -> Result<Bucket?, KeyValueError> {
+    /// Opens a bucket, or says why there is nothing of it alone: that it is not there, or does not answer.
+    package func answer(of name: BucketName) async throws -> Result<Bucket, KeyValueError> {
         do {
             return .success(try await bucket(name))
-        } catch let error as KeyValueError where error.code == .bucketNotFound {
-            return .success(nil)
-        } catch let error as JetStreamError {
+        } catch let error as KeyValueError {
+            return .failure(error)
+        } catch let error as JetStreamError where error.isOffline || error.isLeaderless {
             return .failure(KeyValueError(code: .unavailable, bucket: name, text: error.text, underlying: error))
         } catch let error as NATSError where error.code == .timeout {
             return .failure(
-                KeyValueError(
-                    code: .unavailable,
-                    bucket: name,
-                    text: "no answer in \(context.timeout)",
-                    underlying: error
-                )
+                KeyValueError(code: .unavailable, bucket: name, text: error.description, underlying: error)
             )
         }
     }

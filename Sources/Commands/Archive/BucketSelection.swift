@@ -15,7 +15,7 @@ struct BucketSelection: Sendable {
         for reference in references {
             do {
                 try await add(reference, of: account, all.buckets, silent: all.failures)
-            } catch let error as KeyValueError where error.code == .bucketNotFound {
+            } catch let error as KeyValueError {
                 failures.append(Failure(error))
             } catch let error as CommandError {
                 failures.append(Failure(error))
@@ -31,7 +31,7 @@ struct BucketSelection: Sendable {
     ) async throws {
         if let name = reference.name {
             guard !buckets.contains(where: { $0.name == name }) else { return }
-            buckets.append(try await account.bucket(name))
+            buckets.append(try await account.answer(of: name).get())
         } else {
             let fitting = all.filter { reference.pattern.matches($0.name.rawValue) }
             // What does not answer is meant all the same: without a word it would be taken for backed up.

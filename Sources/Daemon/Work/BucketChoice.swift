@@ -8,7 +8,7 @@ struct BucketChoice: Sendable {
     /// Names of buckets that are not there, and patterns that no bucket fits.
     private(set) var missing: [String] = []
 
-    /// Buckets that the patterns mean and that do not answer, and why.
+    /// Buckets that are meant and that do not answer, and why.
     private(set) var silent: [BucketName: KeyValueError] = [:]
 
     /// Looks for them.
@@ -28,10 +28,11 @@ struct BucketChoice: Sendable {
                 for error in unasked { if let name = error.bucket { silent[name] = error } }
                 if fitting.isEmpty, unasked.isEmpty { missing.append(pattern.text) }
             } else {
-                do {
-                    add(try await account.bucket(try BucketName(pattern.text)))
-                } catch let error as KeyValueError where error.code == .bucketNotFound {
-                    missing.append(pattern.text)
+                let name = try BucketName(pattern.text)
+                switch try await account.answer(of: name) {
+                case .success(let bucket): add(bucket)
+                case .failure(let error) where error.code == .bucketNotFound: missing.append(pattern.text)
+                case .failure(let error): silent[name] = error
                 }
             }
         }
