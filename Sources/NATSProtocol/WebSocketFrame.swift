@@ -4,8 +4,11 @@ public import NIOCore
 public struct WebSocketFrame: Sendable {
     /// What it is.
     public enum Kind: UInt8, Sendable {
+        /// Bytes of the connection that the WebSocket carries.
         case binary = 2
+        /// The end of the WebSocket.
         case close = 8
+        /// The answer to a ping.
         case pong = 10
     }
 
