@@ -74,15 +74,20 @@ struct InteropRig: Sendable {
         return []
     }
 
-    /// What nats-py's watch shows until it says that it has shown what was there.
+    /// What nats-py's watch shows until it says that it has shown what was there, and what is known to be there.
     func watched(
         _ bucket: String,
         _ pattern: String = ">",
+        atLeast count: Int,
         _ change: (inout PythonPeer.Command) -> Void = { _ in }
     ) async throws -> [PythonPeer.Entry] {
         let watch = try await python.perform(PythonPeer.Command("watch", bucket, pattern).with(change)).watch
         var found: [PythonPeer.Entry] = []
-        while let entry = try await next(watch) { found.append(entry) }
+        // Its marker comes too early where all was sent before it asked how much there is, and counted after.
+        var hasEnded = false
+        while !hasEnded || found.count < count {
+            if let entry = try await next(watch) { found.append(entry) } else { hasEnded = true }
+        }
         try await python.perform(.init("stop").with { $0.watch = watch })
         return found
     }

@@ -26,7 +26,7 @@ struct InteropWatchTests {
                 for (history, ignoresDeletes) in [(false, false), (true, false), (false, true)] {
                     let options = KeyWatchOptions(start: history ? .history : .newest, ignoresDeletes: ignoresDeletes)
                     let ours = try await bucket.watched([KeyPattern(pattern)], options).map(Shown.init)
-                    let theirs = try await rig.watched("watched", pattern) {
+                    let theirs = try await rig.watched("watched", pattern, atLeast: ours.count) {
                         $0.history = history
                         $0.ignoreDeletes = ignoresDeletes
                     }.map(Shown.init)
@@ -37,7 +37,7 @@ struct InteropWatchTests {
                 }
             }
             let sizes = try await bucket.watched([], KeyWatchOptions(withoutValues: true))
-            let bare = try await rig.watched("watched") { $0.metaOnly = true }
+            let bare = try await rig.watched("watched", atLeast: sizes.count) { $0.metaOnly = true }
             #expect(Set(sizes.map(Shown.init)) == Set(bare.map(Shown.init)))
             #expect(sizes.allSatisfy { $0.value.isEmpty })
             #expect(sizes.contains { $0.size == "second 0".utf8.count })
