@@ -62,16 +62,32 @@ struct InteropRig: Sendable {
         return nil
     }
 
-    func history(_ bucket: String, _ key: String) async throws -> [PythonPeer.Entry] {
-        try await python.perform(.init("history", bucket, key)).entries ?? []
+    /// A key's entries as nats-py lists them; so many are known to be there.
+    func history(_ bucket: String, _ key: String, atLeast count: Int) async throws -> [PythonPeer.Entry] {
+        try await listed(.init("history", bucket, key), atLeast: count) { $0.entries }
     }
 
-    /// The keys that nats-py lists, none if it says that there are none.
-    func keys(_ bucket: String, _ filters: [String]? = nil) async throws -> [String] {
-        let answer = try await python.answer(to: .init("keys", bucket).with { $0.filters = filters })
-        guard let error = answer.error else { return answer.keys ?? [] }
-        #expect(error == "NoKeysError", "\(answer.text ?? "")")
-        return []
+    /// The keys that nats-py lists; so many are known to be there.
+    func keys(_ bucket: String, _ filters: [String]? = nil, atLeast count: Int) async throws -> [String] {
+        try await listed(.init("keys", bucket).with { $0.filters = filters }, atLeast: count) { $0.keys }
+    }
+
+    /// What nats-py lists, nothing if it says that there is nothing.
+    ///
+    /// A list of its ends too early at times, as its watches do (see `watched`): then it is asked again.
+    private func listed<Element>(
+        _ command: PythonPeer.Command,
+        atLeast count: Int,
+        _ elements: (PythonPeer.Answer) -> [Element]?
+    ) async throws -> [Element] {
+        var found: [Element] = []
+        for _ in 0..<20 {
+            let answer = try await python.answer(to: command)
+            if let error = answer.error { #expect(error == "NoKeysError", "\(answer.text ?? "")") }
+            found = elements(answer) ?? []
+            if found.count >= count { break }
+        }
+        return found
     }
 
     /// What nats-py's watch shows until it says that it has shown what was there, and what is known to be there.
