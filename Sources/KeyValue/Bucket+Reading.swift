@@ -59,6 +59,13 @@ extension Bucket {
         return first
     }
 
+    /// From the first entry of these patterns behind a revision to the last of the bucket; nil if there is none.
+    func rest(of patterns: [KeyPattern], after revision: Revision) async throws -> ClosedRange<Revision>? {
+        guard let first = try await next(of: patterns, after: revision) else { return nil }
+        let last = try await context.streamInfo(name.streamName).state.lastSequence
+        return first...max(first, last)
+    }
+
     private func next(of pattern: KeyPattern, after revision: Revision) async throws -> Revision? {
         guard revision < .max else { return nil }
         return try await context.message(
@@ -121,7 +128,7 @@ extension Bucket {
             // What has arrived is read first: the answer comes behind it, and not at all while the reader is full.
             if end.isToAsk, await !watch.hasQueued {
                 do {
-                    end.learn(next: try await next(of: options.patterns, after: end.position))
+                    end.learn(rest: try await rest(of: options.patterns, after: end.position))
                     unansweredSince = nil
                     guard !end.isReached else { return }
                 } catch  where error.isTransient {

@@ -30,7 +30,7 @@ struct InitialEnd: Equatable {
         if position >= target {
             // Where the queue is never empty there is nothing to ask, but an end all the same.
             isReached = extensions == 0
-            if moreIsQueued { extensions = max(0, extensions - 1) }
+            if moreIsQueued, !isReached { extend(to: pending < .max - position ? position + pending : .max) }
         }
         isToAsk = position >= target || pending == 0
     }
@@ -40,15 +40,19 @@ struct InitialEnd: Equatable {
         isToAsk = true
     }
 
-    /// The server says what it holds next behind `position`; nil for nothing.
-    mutating func learn(next revision: Revision?) {
+    /// The server says from where to where it holds more behind `position`; nil for nothing.
+    mutating func learn(rest: ClosedRange<Revision>?) {
         isToAsk = false
-        guard let revision, revision <= target || extensions > 0 else {
+        guard let rest, rest.lowerBound <= target || extensions > 0 else {
             isReached = true
             return
         }
-        guard revision > target else { return }
+        if rest.lowerBound > target { extend(to: rest.upperBound) }
+    }
+
+    /// Successors of what was overwritten before it was read lie up to here: all of them, not the next alone.
+    private mutating func extend(to revision: Revision) {
         extensions -= 1
-        target = revision
+        target = max(target, revision)
     }
 }

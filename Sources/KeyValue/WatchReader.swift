@@ -88,8 +88,8 @@ package actor WatchReader {
             }
             // What has arrived is read first: the answer speaks of it as well.
             if let end = initial, end.isToAsk, await !watch.hasQueued {
-                let next = try await following(end.position)
-                initial?.learn(next: next)
+                let rest = try await rest(after: end.position)
+                initial?.learn(rest: rest)
                 continue
             }
             guard let batch = try await watch.next(timeout: initial == nil ? .seconds(3600) : .seconds(1)) else {
@@ -103,11 +103,11 @@ package actor WatchReader {
         }
     }
 
-    /// The revision of the first entry of the watched keys that the bucket holds behind one.
-    private func following(_ revision: Revision) async throws -> Revision? {
+    /// From the first entry of the watched keys behind a revision to the last of the bucket; nil if there is none.
+    private func rest(after revision: Revision) async throws -> ClosedRange<Revision>? {
         let patterns = try bucket.stored(patterns)
         return try await bucket.attempt(about: nil, repeats: true, for: patience) { _ in
-            try await bucket.bucket.next(of: patterns, after: revision)
+            try await bucket.bucket.rest(of: patterns, after: revision)
         }
     }
 

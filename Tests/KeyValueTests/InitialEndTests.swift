@@ -31,11 +31,11 @@ struct InitialEndTests {
         var end = end(10)
         end.pass(4, pending: 0, moreIsQueued: false)
         #expect(end.isToAsk && !end.isReached)
-        end.learn(next: 7)
+        end.learn(rest: 7...10)
         #expect(!end.isToAsk && !end.isReached)
         end.pause()
         #expect(end.isToAsk)
-        end.learn(next: nil)
+        end.learn(rest: nil)
         #expect(end.isReached)
     }
 
@@ -43,12 +43,16 @@ struct InitialEndTests {
     func superseded() {
         var exact = end(10, extensions: 0)
         exact.pass(4, pending: 0, moreIsQueued: false)
-        exact.learn(next: 12)
+        exact.learn(rest: 12...12)
         #expect(exact.isReached)
         var extended = end(10)
         extended.pass(4, pending: 0, moreIsQueued: false)
-        extended.learn(next: 12)
-        #expect(!extended.isReached && extended.target == 12)
+        extended.learn(rest: 12...40)
+        // All that has come in place of what was overwritten, not the first of it alone.
+        #expect(!extended.isReached && extended.target == 40)
+        var queued = end(10)
+        queued.pass(10, pending: 30, moreIsQueued: true)
+        #expect(!queued.isReached && queued.target == 40)
     }
 
     @Test("Writes that never cease come to an end all the same", arguments: [false, true])
@@ -59,7 +63,7 @@ struct InitialEndTests {
             steps += 1
             let next = end.position + 10
             end.pass(next, pending: 3, moreIsQueued: moreIsQueued)
-            if !moreIsQueued, end.isToAsk, !end.isReached { end.learn(next: next + 1) }
+            if !moreIsQueued, end.isToAsk, !end.isReached { end.learn(rest: next + 1...next + 1) }
         }
         #expect(end.isReached && steps < 10)
     }

@@ -127,6 +127,30 @@ struct ReadingTests {
         }
     }
 
+    @Test("Keys whose entries are replaced before they are sent are all read, one by one as they come")
+    func replaced() async throws {
+        try await withBuckets { buckets, server in
+            try await server.withClient {
+                // A server sends as much as its largest message at once, whatever the rate.
+                try $0.createBucket("app", more: #""max_msg_size":60000"#)
+                try $0.fill("app", count: 30, size: 50_000, seed: 1)
+            }
+            let bucket = try await buckets.bucket(try BucketName("app"))
+            var options = WatchOptions()
+            options.start = .lastPerSubject
+            options.bytesPerSecond = 500_000
+            let client = try RawNATS(port: server.port)
+            defer { client.close() }
+            let value = String(repeating: "n", count: 50_000)
+            var found: Set<Key> = []
+            try await bucket.readAll(options) { entry in
+                if found.isEmpty { try client.putMany("app", (10..<30).map { RawPut("key.\($0)", value) }) }
+                found.insert(Key(bytes: Array(entry.key)))
+            }
+            #expect(found.count == 30)
+        }
+    }
+
     @Test("Whether anything is left is asked of the server", arguments: ServerBinary.all)
     func rest(binary: ServerBinary) async throws {
         try await withBuckets(binary) { buckets, _ in
