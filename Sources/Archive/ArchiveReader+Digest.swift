@@ -29,6 +29,13 @@ extension ArchiveReader {
         }
         return StateDigest(hex: digest.finish(), entries: state.entries, keys: state.keys)
     }
+
+    /// The digest of a state, from one that was fed every entry of the incarnation that the archive holds while they
+    /// were written; nil if the state does not hold all of them.
+    public func digest(of state: BucketState, fromAll all: consuming EntryDigest) -> StateDigest? {
+        guard all.entries == state.entries else { return nil }
+        return StateDigest(hex: all.finish(), entries: state.entries, keys: state.keys)
+    }
 }
 
 /// The digest that proves a bucket's content, fed entry by entry in revision order.
@@ -36,6 +43,8 @@ extension ArchiveReader {
 /// `ArchiveReader.digest` uses it on an archive's entries; use it on a live bucket's entries to compare the two.
 public struct EntryDigest: Sendable {
     private static let batch = 64 << 10
+    /// How many entries were added.
+    public private(set) var entries = 0
     private var hash = SHA256()
     private var buffer: [UInt8] = []
 
@@ -46,6 +55,7 @@ public struct EntryDigest: Sendable {
 
     /// Adds the next entry.
     public mutating func add(_ entry: EntryView) {
+        entries += 1
         buffer.appendBigEndian(entry.revision)
         buffer.appendBigEndian(UInt64(bitPattern: entry.time.nanoseconds))
         add(entry.key)

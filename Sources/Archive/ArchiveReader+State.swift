@@ -150,7 +150,8 @@ extension Database {
         selection: KeySelection = .all,
         historyMode: HistoryMode = .bucket,
         newestOnly: Bool = false,
-        sightings: [Removal] = []
+        sightings: [Removal] = [],
+        entriesAtOnce: Int = 2_000_000
     ) throws -> ScannedState {
         let stored = try soundCheckpoint(incarnation)
         guard revision <= stored?.checkpoint.resumeRevision ?? 0 else {
@@ -176,27 +177,41 @@ extension Database {
         if !sightings.isEmpty {
             removals = (removals + sightings).sorted { $0.revisions.lowerBound < $1.revisions.lowerBound }
         }
-        var scan = StateScan(
-            incarnation: incarnation,
-            revision: revision,
-            selection: selection,
-            mode: historyMode,
-            newestOnly: newestOnly,
-            basis: basis,
-            configurations: configurations,
-            proved: proved,
-            removals: removals
-        )
-        try scan.configure()
-        for row in try segments(of: incarnation, through: revision) {
-            if let key = selection.key {
-                let filter = try keyFilter(of: row, incarnation)
-                let concerns = try row.naming(incarnation) { try KeyFilter.concerns(key, filter: filter) }
-                guard concerns else { continue }
+        let rows = try segments(of: incarnation, through: revision)
+        func scanned(_ selection: KeySelection) throws -> ScannedState {
+            var scan = StateScan(
+                incarnation: incarnation,
+                revision: revision,
+                selection: selection,
+                mode: historyMode,
+                newestOnly: newestOnly,
+                basis: basis,
+                configurations: configurations,
+                proved: proved,
+                removals: removals
+            )
+            try scan.configure()
+            for row in rows {
+                if let key = selection.key {
+                    let filter = try keyFilter(of: row, incarnation)
+                    let concerns = try row.naming(incarnation) { try KeyFilter.concerns(key, filter: filter) }
+                    guard concerns else { continue }
+                }
+                try scan.add(row, try columns(of: row, incarnation))
             }
-            try scan.add(row, try columns(of: row, incarnation))
+            return scan.finish(asOf: time)
         }
-        return scan.finish(asOf: time)
+        // What is known of each entry is held while the segments are read: of so many at a time.
+        let parts = rows.reduce(0) { $0 + $1.header.count } / entriesAtOnce + 1
+        var state: ScannedState
+        if case .all = selection, !isFull, parts > 1 {
+            state = try scanned(.part(0, of: parts))
+            for part in 1..<parts { state.add(try scanned(.part(part, of: parts))) }
+        } else {
+            state = try scanned(selection)
+        }
+        state.segments.removeAll { $0.isEmpty }
+        return state
     }
 
     /// When the state at a revision was proved, if it was.

@@ -80,11 +80,21 @@ struct ScannedState: Sendable {
     let incarnation: Incarnation
     let revision: Revision
     let time: Timestamp
-    let totals: RetainedEntries.Totals
-    let recentlyExpired: Int
+    var totals: RetainedEntries.Totals
+    var recentlyExpired: Int
     let mayExceedHistory: Bool
     let configuration: ConfigurationRecord?
-    let segments: [KeptSegment]
+    var segments: [KeptSegment]
+
+    /// Adds what was found of other keys at the same point.
+    mutating func add(_ other: ScannedState) {
+        totals.entries += other.totals.entries
+        totals.headed += other.totals.headed
+        totals.bytes += other.totals.bytes
+        totals.keys += other.totals.keys
+        recentlyExpired += other.recentlyExpired
+        for index in segments.indices { segments[index].add(other.segments[index]) }
+    }
 }
 
 /// A segment of which a state holds entries.
@@ -100,6 +110,14 @@ struct KeptSegment: Sendable {
 
     mutating func insert(_ index: Int) {
         bits[index >> 6] |= 1 << UInt64(index & 63)
+    }
+
+    mutating func remove(_ index: Int) {
+        bits[index >> 6] &= ~(1 << UInt64(index & 63))
+    }
+
+    mutating func add(_ other: KeptSegment) {
+        for index in bits.indices { bits[index] |= other.bits[index] }
     }
 
     func contains(_ index: Int) -> Bool {

@@ -77,7 +77,7 @@ struct ByteDictionary: Sendable {
     }
 
     /// Multiply and fold, eight bytes at a time (the scheme of wyhash, without its guarantees, which none needs here).
-    private static func hash(_ string: UnsafeRawBufferPointer) -> UInt32 {
+    static func hash(_ string: UnsafeRawBufferPointer) -> UInt32 {
         var state = seed ^ UInt64(truncatingIfNeeded: string.count)
         var offset = 0
         while offset + 8 <= string.count {

@@ -106,6 +106,8 @@ struct RetainedEntries: Sendable {
     /// Another policy that may be in force instead: what goes is what both drop.
     private(set) var alternative: Policy?
     private var nodes: [Node] = []
+    private var held = Totals()
+    private var released: [UInt32] = []
     private var free = none
     private var heads: [UInt32] = []
     private var tails: [UInt32] = []
@@ -208,30 +210,20 @@ struct RetainedEntries: Sendable {
 
     /// Sums over the entries that are left.
     var totals: Totals {
-        var result = Totals()
-        for key in heads.indices {
-            var link = heads[key]
-            while link != Self.none {
-                let node = nodes[Int(link)]
-                result.entries += 1
-                if node.hasHeaders { result.headed += 1 }
-                result.bytes += Int(node.size)
-                if node.next == Self.none, node.isPut { result.keys += 1 }
-                link = node.next
-            }
-        }
+        var result = held
+        result.keys = tails.count { $0 != Self.none && nodes[Int($0)].isPut }
         return result
     }
 
-    /// Calls `body` with the number of each entry that is left, in no order.
-    func forEachNumber(_ body: (UInt32) -> Void) {
-        for head in heads {
-            var link = head
-            while link != Self.none {
-                body(nodes[Int(link)].number)
-                link = nodes[Int(link)].next
-            }
-        }
+    /// The numbers of the entries that went since this was last asked.
+    mutating func takeReleased() -> [UInt32] {
+        defer { released.removeAll(keepingCapacity: true) }
+        return released
+    }
+
+    /// Makes room for so many entries.
+    mutating func reserve(_ entries: Int) {
+        nodes.reserveCapacity(entries)
     }
 
     private mutating func append(_ entry: Stored) {
@@ -264,6 +256,9 @@ struct RetainedEntries: Sendable {
         }
         tails[entry.key] = link
         counts[entry.key] += 1
+        held.entries += 1
+        held.bytes += Int(node.size)
+        if node.hasHeaders { held.headed += 1 }
         if entry.lifetime != nil || entry.gone != nil || entry.seen != nil {
             mortals[entry.number] = Mortality(lifetime: entry.lifetime, gone: entry.gone, seen: entry.seen)
             if entry.gone != nil { someVanished = true }
@@ -322,7 +317,12 @@ struct RetainedEntries: Sendable {
     }
 
     private mutating func release(_ link: UInt32) {
-        if !mortals.isEmpty { mortals[nodes[Int(link)].number] = nil }
+        let node = nodes[Int(link)]
+        held.entries -= 1
+        held.bytes -= Int(node.size)
+        if node.hasHeaders { held.headed -= 1 }
+        released.append(node.number)
+        if !mortals.isEmpty { mortals[node.number] = nil }
         nodes[Int(link)].next = free
         free = link
     }

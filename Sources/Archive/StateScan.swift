@@ -19,6 +19,8 @@ enum KeySelection: Sendable {
     case all
     case patterns([KeyPattern])
     case one(Key)
+    /// One of several parts of about the same size that all keys fall into.
+    case part(Int, of: Int)
 
     init(_ patterns: [KeyPattern]) {
         self = patterns.isEmpty ? .all : .patterns(patterns)
@@ -35,6 +37,7 @@ enum KeySelection: Sendable {
         case .all: true
         case .patterns(let patterns): patterns.contains { $0.matches(key) }
         case .one(let wanted): wanted.bytes.withUnsafeBytes { $0.isSame(as: key) }
+        case .part(let part, let count): Int(UInt64(ByteDictionary.hash(key)) * UInt64(count) >> 32) == part
         }
     }
 }
@@ -130,6 +133,7 @@ struct StateScan {
             let header = reference == 0 ? (.nothing, nil, 0) : headers[reference - 1]
             add(index, of: segment, key: numbers[Int(segment.keyReferences[index])], header: header)
         }
+        unmark()
         scanned += segment.count
     }
 
@@ -175,6 +179,7 @@ struct StateScan {
             gone: fate.gone,
             seen: fate.seen
         )
+        kept[kept.count - 1].insert(index)
         if entryRevision <= basis.replaysAfter { retained.hold(entry) } else { retained.store(entry) }
     }
 
@@ -254,7 +259,7 @@ struct StateScan {
             if newestOnly { retained.keepLatest() }
             if mode == .latest { retained.keepLatestPuts() }
             totals = retained.totals
-            mark()
+            unmark()
         }
         return ScannedState(
             incarnation: incarnation,
@@ -266,12 +271,13 @@ struct StateScan {
                 || removals.contains { if case .there = $0.fate { true } else { false } },
             configuration: configurations.last { $0.revision < revision || $0.revision == revision && $0.time <= time }
                 ?? configurations.first,
-            segments: kept.filter { !$0.isEmpty }
+            segments: kept
         )
     }
 
-    private mutating func mark() {
-        retained.forEachNumber { number in
+    /// Takes the mark from entries that went.
+    private mutating func unmark() {
+        for number in retained.takeReleased() {
             let number = Int(number)
             // The last base at or below the number is its segment's.
             var low = 0
@@ -280,7 +286,7 @@ struct StateScan {
                 let middle = (low + high) / 2
                 if bases[middle] <= number { low = middle } else { high = middle }
             }
-            kept[low].insert(number - bases[low])
+            kept[low].remove(number - bases[low])
         }
     }
 }

@@ -1,7 +1,8 @@
-import Archive
 import Foundation
 import KVModel
 import Testing
+
+@testable import Archive
 
 /// A server's bucket in virtual time, written as plainly as can be.
 private struct PlainServer {
@@ -194,6 +195,13 @@ func pointsInTime(seed: Int) throws {
         #expect(said == held, "at \(point.revision)")
         #expect(entries == point.held, "at \(point.revision)")
         #expect(state.configuration?.json == point.settings)
+        // A state found part by part is the same.
+        let parts = try reader.read { db in
+            try db.scan(db.incarnation(point.incarnation), at: point.revision, entriesAtOnce: 1 + seed % 9)
+        }
+        #expect(parts.totals.entries == state.entries && parts.totals.keys == state.keys)
+        #expect(parts.totals.bytes == state.bytes && parts.recentlyExpired == state.recentlyExpired)
+        #expect(parts.segments.map(\.bits) == state.segments.map(\.bits))
     }
     if seed % 50 == 0 { #expect(try reader.verify().problems.isEmpty) }
 }
