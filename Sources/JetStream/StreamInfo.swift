@@ -28,6 +28,17 @@ public struct StreamInfo: Sendable, Hashable {
             self.firstSequence = firstSequence
             self.lastSequence = lastSequence
         }
+
+        /// Takes the `state` of a reply apart; nil if it is none.
+        init?(_ state: JSONValue?) {
+            guard let state, state.object != nil else { return nil }
+            self.init(
+                messages: state["messages"]?.unsigned ?? 0,
+                bytes: state["bytes"]?.unsigned ?? 0,
+                firstSequence: state["first_seq"]?.unsigned ?? 0,
+                lastSequence: state["last_seq"]?.unsigned ?? 0
+            )
+        }
     }
 
     /// The stream's full configuration, as the server says it.
@@ -43,17 +54,12 @@ public struct StreamInfo: Sendable, Hashable {
     public init?(_ reply: JSONValue) {
         guard let configuration = reply["config"], configuration.object != nil,
             let created = reply["created"]?.string,
-            let state = reply["state"]
+            let state = State(reply["state"])
         else { return nil }
         self.configuration = configuration
         self.created = created
         self.reply = reply
-        self.state = State(
-            messages: state["messages"]?.unsigned ?? 0,
-            bytes: state["bytes"]?.unsigned ?? 0,
-            firstSequence: state["first_seq"]?.unsigned ?? 0,
-            lastSequence: state["last_seq"]?.unsigned ?? 0
-        )
+        self.state = state
     }
 
     /// When the server made the reply; nil for servers before 2.10, which do not say it.

@@ -34,6 +34,10 @@ public struct Capture: Sendable {
         /// The raw bytes of a segment at which it is committed.
         public var segmentBytes = 4 << 20
 
+        /// How large a bucket must be, as the server stores it, for a first capture to begin with the server's own
+        /// snapshot, where there is one: small ones come as fast through a consumer.
+        public var leastSnapshotBytes: UInt64 = 1 << 20
+
         /// Once, with the defaults.
         public init() {}
     }
@@ -94,7 +98,7 @@ public struct Capture: Sendable {
             )
         }
         let run = try writer.beginRun(kind: "backup", incarnation: incarnation.id, fromRevision: from, at: .wallClock())
-        var session = try await CaptureSession(
+        var session = CaptureSession(
             bucket: bucket,
             writer: writer,
             incarnation: incarnation,

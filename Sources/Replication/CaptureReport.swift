@@ -68,6 +68,9 @@ public struct CaptureReport: Sendable {
     public var isUnexplained: Bool
     /// What the archive holds at the consistent revision; nil unless a capture that does not follow came to its end.
     public var state: BucketState?
+    /// A digest of every entry that the archive holds, if this capture wrote all of them: of the state, if that holds
+    /// them all.
+    public var digest: EntryDigest?
     /// How long it took.
     public var duration: Duration
 }

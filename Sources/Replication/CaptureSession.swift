@@ -13,13 +13,13 @@ struct CaptureSession {
     let incarnation: Incarnation
     let options: Capture.Options
     private let progress: @Sendable (CaptureProgress) -> Void
-    private var watch: Watch
+    private var open: Watch?
     private let from: Revision
     private let clock = ContinuousClock()
     private let started: ContinuousClock.Instant
-    private var builder: SegmentBuilder
+    var intake: CaptureIntake
     private var throttle: Throttle?
-    private var lastRevision: Revision
+    private(set) var lastRevision: Revision
     private(set) var state: StreamInfo.State
     /// A revision at which nothing was pending; what the bucket holds there may still differ from what is expected.
     private(set) var consistent: (revision: Revision, time: Timestamp)?
@@ -38,7 +38,7 @@ struct CaptureSession {
         checkpoint: Checkpoint?,
         options: Capture.Options,
         progress: @escaping @Sendable (CaptureProgress) -> Void
-    ) async throws {
+    ) {
         self.bucket = bucket
         self.writer = writer
         self.incarnation = incarnation
@@ -51,52 +51,57 @@ struct CaptureSession {
         if let revision = checkpoint?.consistentRevision, let time = checkpoint?.consistentTime {
             proved = (revision, time)
         }
-        builder = SegmentBuilder(limits: .init(rawBytes: options.segmentBytes))
+        intake = CaptureIntake(segmentBytes: options.segmentBytes, isFirst: from == 0 && !options.follows)
         committer = SegmentCommitter(writer: writer, incarnation: incarnation.id, committedRevision: from)
         throttle = Throttle(bytesPerSecond: options.bytesPerSecond)
-        watch = try await Self.watch(bucket, after: from, incarnation.filter, options)
-        received.pending = await watch.initiallyPending
         received.committedRevision = from
         received.consistentRevision = proved?.revision
     }
 
-    private static func watch(
-        _ bucket: Bucket,
-        after revision: Revision,
-        _ filter: [KeyPattern],
-        _ options: Capture.Options
-    ) async throws -> Watch {
-        var watchOptions = WatchOptions()
-        if !filter.isEmpty { watchOptions.patterns = filter }
-        watchOptions.start = .sequence(revision + 1)
-        watchOptions.patience = options.patience
-        watchOptions.bytesPerSecond = options.bytesPerSecond
-        watchOptions.created = bucket.info.created
-        return try await bucket.watch(watchOptions)
+    /// The watch that reads on behind what was received, opened when it is first asked for.
+    private var watch: Watch {
+        mutating get async throws {
+            if let open { return open }
+            var watchOptions = WatchOptions()
+            if !incarnation.filter.isEmpty { watchOptions.patterns = incarnation.filter }
+            watchOptions.start = .sequence(lastRevision + 1)
+            watchOptions.patience = options.patience
+            watchOptions.bytesPerSecond = options.bytesPerSecond
+            watchOptions.created = bucket.info.created
+            let opened = try await bucket.watch(watchOptions)
+            open = opened
+            return opened
+        }
+    }
+
+    private mutating func close() async {
+        guard let watch = open else { return }
+        open = nil
+        await watch.stop()
+        interruptions += await watch.restarts
     }
 
     /// Does other reading while no watch is open: one that nobody reads fills up, and then holds up the connection.
     mutating func withoutWatch<Result>(_ work: () async throws -> Result) async throws -> Result {
-        await watch.stop()
-        interruptions += await watch.restarts
-        let result = try await work()
-        watch = try await Self.watch(bucket, after: lastRevision, incarnation.filter, options)
-        return result
+        await close()
+        return try await work()
     }
 
     /// Reads until the end that the options ask for; whatever ends it, what was received is committed.
     mutating func run() async throws -> CaptureReport.Outcome {
         let outcome: CaptureReport.Outcome
         do {
+            try await readSnapshot()
+            received.pending = try await watch.initiallyPending
             outcome = options.follows ? try await follow() : try await readOnce()
         } catch is CancellationError {
             outcome = .stopped
         } catch {
-            await watch.stop()
+            await close()
             try await commit()
             throw Self.translated(error, bucket.name)
         }
-        await watch.stop()
+        await close()
         try await commit()
         return outcome
     }
@@ -120,6 +125,7 @@ struct CaptureSession {
             removals: removals.found,
             isUnexplained: removals.isUnexplained,
             state: removals.state,
+            digest: intake.digest,
             duration: started.duration(to: clock.now)
         )
     }
@@ -178,10 +184,10 @@ struct CaptureSession {
         var isProbeDue = true
         while true {
             let now = clock.now
-            let wait = isProbeDue || !builder.isEmpty ? now.duration(to: nextCommit) : now.duration(to: nextAccount)
+            let wait = isProbeDue || !intake.isEmpty ? now.duration(to: nextCommit) : now.duration(to: nextAccount)
             let batch = try await watch.next(timeout: max(.milliseconds(1), wait))
             if let batch {
-                if builder.isEmpty { nextCommit = clock.now.advanced(by: options.commitInterval) }
+                if intake.isEmpty { nextCommit = clock.now.advanced(by: options.commitInterval) }
                 try await take(batch)
                 isProbeDue = true
             }
@@ -221,19 +227,20 @@ struct CaptureSession {
     }
 
     private mutating func take(_ batch: WatchBatch) async throws {
-        let before = builder.rawBytes
-        let countBefore = builder.count
-        try batch.forEachEntry { try builder.append($0) }
-        lastRevision = max(lastRevision, batch.lastRevision)
-        received.entries += UInt64(builder.count - countBefore)
-        let byteCount = builder.rawBytes - before
-        received.bytes += UInt64(byteCount)
-        received.pending = batch.pending
-        if builder.isFull { try await commit() }
-        received.interruptions = interruptions + (await watch.restarts)
+        let before = intake.bytes
+        try batch.forEachEntry { try intake.append($0) }
+        try await arrive(at: batch.lastRevision, pending: batch.pending)
+        try await throttle?.pass(Int(intake.bytes - before))
+    }
+
+    /// All that there is up to a revision was received: commits what is full, and says how far it is.
+    mutating func arrive(at revision: Revision, pending: UInt64) async throws {
+        lastRevision = max(lastRevision, revision)
+        try await commitFull()
+        (received.entries, received.bytes, received.pending) = (intake.entries, intake.bytes, pending)
+        received.interruptions = interruptions + (await open?.restarts ?? 0)
         received.committedRevision = committer.committedRevision
         progress(received)
-        try await throttle?.pass(byteCount)
     }
 
     /// What a look at the bucket's end found.
@@ -249,7 +256,7 @@ struct CaptureSession {
     /// Asks whether the last revision received is the bucket's last, and remembers it as consistent if so.
     private mutating func probe() async throws -> Probe {
         // With entries waiting the answer is known; and while they fill the watch's queue no reply could get through.
-        guard await !watch.hasQueued else { return .notYet }
+        guard try await !watch.hasQueued else { return .notYet }
         do {
             return try await look()
         } catch let error as NATSError where [.timeout, .disconnected, .staleConnection].contains(error.code) {
@@ -280,23 +287,10 @@ struct CaptureSession {
         return .consistent
     }
 
+    /// Commits all that was received.
     mutating func commit() async throws {
-        let checkpoint = Checkpoint(
-            resumeRevision: lastRevision,
-            consistentRevision: proved?.revision,
-            consistentTime: proved?.time,
-            sourceState: Checkpoint.SourceState(
-                messages: state.messages,
-                bytes: state.bytes,
-                firstSequence: state.firstSequence,
-                lastSequence: state.lastSequence
-            ),
-            updated: .wallClock()
-        )
-        let isFinal = consistent?.revision == lastRevision
-        let full = builder
-        builder = SegmentBuilder(limits: .init(rawBytes: options.segmentBytes))
-        try await committer.commit(full, checkpoint, waits: isFinal || !full.isFull)
+        try await commitFull()
+        try await commit(intake.rest(), through: lastRevision, waits: true)
         received.committedRevision = committer.committedRevision
         // Only after the commit: a configuration must never lie beyond what the archive holds.
         if let configuration, let consistent, committer.committedRevision == lastRevision {
@@ -308,6 +302,28 @@ struct CaptureSession {
             )
             self.configuration = nil
         }
+    }
+
+    private mutating func commitFull() async throws {
+        while let segment = intake.nextFull() {
+            try await commit(segment, through: segment.lastRevision ?? lastRevision, waits: false)
+        }
+    }
+
+    private mutating func commit(_ segment: SegmentBuilder, through revision: Revision, waits: Bool) async throws {
+        let checkpoint = Checkpoint(
+            resumeRevision: revision,
+            consistentRevision: proved?.revision,
+            consistentTime: proved?.time,
+            sourceState: Checkpoint.SourceState(
+                messages: state.messages,
+                bytes: state.bytes,
+                firstSequence: state.firstSequence,
+                lastSequence: state.lastSequence
+            ),
+            updated: .wallClock()
+        )
+        try await committer.commit(segment, checkpoint, waits: waits)
     }
 
     private static func translated(_ error: any Error, _ bucket: BucketName) -> any Error {

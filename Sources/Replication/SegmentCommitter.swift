@@ -3,8 +3,9 @@ import KVModel
 
 /// Encodes and commits segments in the background, in order, one at a time.
 ///
-/// While one is on its way to the disk, the
-/// next fills, and whoever brings a third waits. That is where a slow disk slows the server down.
+/// While one is on its way to the disk, the next fills, and whoever brings a third waits. That is where a slow disk
+/// slows the server down. Once a segment could not be committed every later commit fails as well: the disk that had no
+/// room for a segment may have some for a checkpoint, which would lie behind a hole.
 struct SegmentCommitter {
     /// The last revision that is safely in the archive.
     private(set) var committedRevision: Revision
@@ -12,6 +13,8 @@ struct SegmentCommitter {
     private(set) var segments = 0
     private let writer: ArchiveWriter
     private let incarnation: IncarnationID
+    /// Why a segment could not be committed: nothing may follow it.
+    private var failure: (any Error)?
     private var underway: (task: Task<Void, any Error>, revision: Revision, segments: Int)?
 
     init(writer: ArchiveWriter, incarnation: IncarnationID, committedRevision: Revision) {
@@ -38,9 +41,15 @@ struct SegmentCommitter {
 
     /// Waits until nothing is under way.
     mutating func finish() async throws {
+        if let failure { throw failure }
         guard let underway else { return }
         self.underway = nil
-        try await underway.task.value
+        do {
+            try await underway.task.value
+        } catch {
+            failure = error
+            throw error
+        }
         committedRevision = underway.revision
         segments += underway.segments
     }

@@ -60,10 +60,22 @@ public struct SnapshotReader {
 
     /// Takes more of the snapshot and calls `body` with each message that has come whole, in the order of sequences.
     public mutating func read(_ bytes: UnsafeRawBufferPointer, _ body: (SnapshotEntry) throws -> Void) throws {
+        append(bytes)
+        while try readBlock(body) {}
+    }
+
+    /// Takes more of the snapshot, for `readBlock`.
+    public mutating func append(_ bytes: UnsafeRawBufferPointer) {
         framing.append(bytes)
-        while try framing.next() {
-            try framing.withBlock { try take($0, body) }
-        }
+    }
+
+    /// Unpacks one more block, of at most 4 MiB, and calls `body` as `read` does; false if no block has come whole.
+    ///
+    /// For readers who must do something else now and then, however well the snapshot was packed.
+    public mutating func readBlock(_ body: (SnapshotEntry) throws -> Void) throws -> Bool {
+        guard try framing.next() else { return false }
+        try framing.withBlock { try take($0, body) }
+        return true
     }
 
     /// Takes more of the snapshot and calls `body` with each message that has come whole, in the order of sequences.

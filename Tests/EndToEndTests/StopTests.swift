@@ -30,13 +30,14 @@ struct StopTests {
         #expect(result.code == 143, "\(result)")
     }
 
-    @Test("A capture stops, and the next goes on")
-    func capture() async throws {
+    /// Through the server's snapshot, and, with a rate, through a consumer.
+    @Test("A capture stops, and the next goes on", arguments: [(500_000, []), (12_000_000, ["--rate", "1GiB/s"])])
+    func capture(mark: Int, options: [String]) async throws {
         let rig = try await Rig()
         defer { rig.close() }
-        let proxy = try await stalling(rig, at: 12_000_000, in: \.toClient)
+        let proxy = try await stalling(rig, at: mark, in: \.toClient)
         defer { proxy.close() }
-        try await stop(["backup", "src", "--archive", rig.archive, "-s", proxy.url], proxy)
+        try await stop(["backup", "src", "--archive", rig.archive, "-s", proxy.url] + options, proxy)
         let report = try await rig.backup("src")
         #expect(try report.number("consistent_revision") == 10_000)
         try await rig.restore(as: "again")

@@ -73,6 +73,12 @@ struct BackupCommand: CisternCommand {
     @Flag(help: "Afterwards compare the archive with the bucket, entry by entry.")
     var verify = false
 
+    @Flag(
+        help:
+            "State the digest of what the bucket holds in any case; where little has changed in a large bucket it is left out."
+    )
+    var digest = false
+
     @OptionGroup(title: "Connection")
     var connection: ConnectionOptions
 

@@ -6,8 +6,10 @@ import Replication
 struct BackupResult: Sendable {
     /// What the capture did.
     var report: CaptureReport
-    /// What the archive holds at the consistent revision.
-    var proof: StateDigest?
+    /// How many keys have a value at the consistent revision, and how many entries there are.
+    var held: (keys: Int, entries: Int)?
+    /// The digest of what the archive holds there, if it was reckoned.
+    var digest: String?
     /// What the comparison with the bucket found, if it was asked for.
     var comparison: ComparisonReport?
     /// The tag that was set.
@@ -87,10 +89,10 @@ enum BackupText {
         switch report.outcome {
         case .complete:
             var text = "\(report.bucket): complete to revision \(report.consistentRevision ?? report.resumeRevision)"
-            if let proof = result.proof {
-                text += ", \(NumberText.count(proof.keys, "key")), \(NumberText.count(proof.entries, "entry"))"
-                text += ", digest \(proof.hex)"
+            if let held = result.held {
+                text += ", \(NumberText.count(held.keys, "key")), \(NumberText.count(held.entries, "entry"))"
             }
+            if let digest = result.digest { text += ", digest \(digest)" }
             return text
         case .stopped:
             let proved = report.consistentRevision.map { ", complete to revision \($0)" } ?? ""

@@ -46,7 +46,8 @@ struct BackupRun: Sendable {
         }.run()
         // A state holds the write-ahead log: with one in the result the archive could be closed without being one file.
         let captured = report.state
-        report.state = nil
+        let read = report.digest
+        (report.state, report.digest) = (nil, nil)
         var result = BackupResult(report: report)
         guard report.outcome != .stopped || options.follow, let revision = report.consistentRevision else {
             return result
@@ -61,12 +62,25 @@ struct BackupRun: Sendable {
         }
         guard report.outcome == .complete else { return result }
         let state = try captured ?? reader.state(of: incarnation.id, at: revision)
-        result.proof = try reader.digest(of: state)
+        result.held = (state.keys, state.entries)
+        if let digest = read.flatMap({ reader.digest(of: state, fromAll: $0) }) {
+            result.digest = digest.hex
+        } else if isWorthReading(state, after: result.report) {
+            result.digest = try reader.digest(of: state).hex
+        }
         if options.verify {
             result.comparison = try await compare(state, incarnation, at: revision)
         }
         return result
     }
+
+    /// Whether the digest of a state is to be reckoned: where little has changed in much it would take far longer than
+    /// the backup.
+    private func isWorthReading(_ state: BucketState, after report: CaptureReport) -> Bool {
+        options.digest || state.bytes <= Self.freelyRead || report.bytes >= UInt64(clamping: state.bytes / 4)
+    }
+
+    private static let freelyRead = 64 << 20
 
     private func compare(
         _ state: BucketState,

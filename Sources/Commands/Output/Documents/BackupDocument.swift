@@ -56,9 +56,9 @@ struct BackupDocument: Encodable, Sendable {
         fromRevision = report.fromRevision
         resumeRevision = report.resumeRevision
         consistentRevision = report.consistentRevision
-        keys = result.proof?.keys
-        entries = result.proof?.entries
-        digest = result.proof?.hex
+        keys = result.held?.keys
+        entries = result.held?.entries
+        digest = result.digest
         entriesRead = report.entries
         bytesRead = report.bytes
         segmentsWritten = report.segments
