@@ -61,6 +61,7 @@ let package = Package(
             pkgConfig: "libzstd",
             providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]
         ),
+        .systemLibrary(name: "CMalloc"),
         .target(name: "KVModel", swiftSettings: strict),
         .target(name: "StreamSnapshot", dependencies: ["KVModel"], swiftSettings: strict),
         .target(name: "Schedule", swiftSettings: strict),
@@ -107,7 +108,7 @@ let package = Package(
         .target(
             name: "Commands",
             dependencies: [
-                "Daemon",
+                "Daemon", "CMalloc",
                 "Replication", "KeyValue", "JetStream", "NATSClient", "NATSProtocol", "Archive", "KVModel",
                 "Schedule", argumentParser, logging, lifecycle,
             ],
@@ -208,4 +209,26 @@ if Context.environment["CISTERN_FUZZ_BUILD"] != nil {
             linkerSettings: [.unsafeFlags(["-sanitize=fuzzer,address", "-use-ld=lld"])]
         )
     )
+}
+
+// `scripts/bench micro` alone builds the micro-benchmarks, in a folder of its own.
+if Context.environment["CISTERN_BENCHMARK_BUILD"] != nil {
+    let opened = strict + [.unsafeFlags(["-enable-testing"])]
+    package.products = []
+    package.dependencies.append(.package(url: "https://github.com/ordo-one/benchmark", from: "1.38.1", traits: []))
+    package.targets.removeAll { $0.isTest || ["Daemon", "Commands", "cistern"].contains($0.name) }
+    for target in package.targets where target.name == "Archive" { target.swiftSettings = opened }
+    package.targets += [
+        .target(name: "AllocationCount", path: "Tests/Benchmarks/AllocationCount"),
+        .executableTarget(
+            name: "Pure",
+            dependencies: [
+                "AllocationCount", "Archive", "KVModel", "NATSProtocol", "Schedule", nioCore,
+                .product(name: "Benchmark", package: "benchmark"),
+            ],
+            path: "Tests/Benchmarks/Pure",
+            swiftSettings: strict,
+            plugins: [.plugin(name: "BenchmarkPlugin", package: "benchmark")]
+        ),
+    ]
 }

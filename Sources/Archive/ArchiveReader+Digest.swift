@@ -71,11 +71,7 @@ public struct EntryDigest: Sendable {
     }
 
     private mutating func add(_ bytes: UnsafeRawBufferPointer) {
-        let count = UInt32(truncatingIfNeeded: bytes.count)
-        for shift in stride(from: UInt32(24), through: 0, by: -8) {
-            buffer.append(UInt8(truncatingIfNeeded: count >> shift))
-            if shift == 0 { break }
-        }
+        withUnsafeBytes(of: UInt32(truncatingIfNeeded: bytes.count).bigEndian) { buffer.append(contentsOf: $0) }
         guard bytes.count >= Self.batch else {
             buffer.append(contentsOf: bytes)
             return

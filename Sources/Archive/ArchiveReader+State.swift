@@ -178,6 +178,9 @@ extension Database {
             removals = (removals + sightings).sorted { $0.revisions.lowerBound < $1.revisions.lowerBound }
         }
         let rows = try segments(of: incarnation, through: revision)
+        // What is known of each entry is held while the segments are read: of so many at a time.
+        let entries = rows.reduce(0) { $0 + $1.header.count }
+        let parts = entries / entriesAtOnce + 1
         func scanned(_ selection: KeySelection) throws -> ScannedState {
             var scan = StateScan(
                 incarnation: incarnation,
@@ -191,6 +194,11 @@ extension Database {
                 removals: removals
             )
             try scan.configure()
+            switch selection {
+            case .all: scan.reserve(entries)
+            case .part: scan.reserve(entries / parts * 9 / 8)
+            case .one, .patterns: break
+            }
             for row in rows {
                 if let key = selection.key {
                     let filter = try keyFilter(of: row, incarnation)
@@ -201,8 +209,6 @@ extension Database {
             }
             return scan.finish(asOf: time)
         }
-        // What is known of each entry is held while the segments are read: of so many at a time.
-        let parts = rows.reduce(0) { $0 + $1.header.count } / entriesAtOnce + 1
         var state: ScannedState
         if case .all = selection, !isFull, parts > 1 {
             state = try scanned(.part(0, of: parts))

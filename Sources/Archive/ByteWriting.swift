@@ -24,7 +24,7 @@ extension [UInt8] {
 
     /// Appends a number in eight bytes, highest first.
     mutating func appendBigEndian(_ number: UInt64) {
-        for shift in stride(from: UInt64(56), through: 0, by: -8) { append(UInt8(truncatingIfNeeded: number >> shift)) }
+        Swift.withUnsafeBytes(of: number.bigEndian) { append(contentsOf: $0) }
     }
 
     /// Appends numbers as planes: all their lowest bytes, then all their second bytes, and so on.

@@ -101,6 +101,8 @@ public struct SegmentBuilder: Sendable {
     /// format takes (64 KiB, 64 MiB, 256 MiB), and for a builder that holds as many entries as a segment may.
     public mutating func append(_ entry: EntryView) throws(ArchiveError) {
         try append(entry, valueCount: entry.value.count)
+        // Room that is grown step by step is copied as often. Small segments never touch most of it.
+        if values.isEmpty { values.reserveCapacity(min(limits.rawBytes, 8 << 20) + entry.value.count) }
         values.append(contentsOf: entry.value)
     }
 

@@ -104,6 +104,11 @@ struct StateScan {
         nextPolicy = 1
     }
 
+    /// Makes room for the entries of the segments to come, of which this many are asked for.
+    mutating func reserve(_ entries: Int) {
+        if mode != .full { retained.reserve(entries) }
+    }
+
     /// Adds the next segment.
     mutating func add(_ row: SegmentRow, _ segment: DecodedSegment) throws {
         guard scanned + segment.count < Int(UInt32.max) else {

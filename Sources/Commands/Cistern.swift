@@ -11,6 +11,7 @@ import Foundation
 public enum CommandLineTool {
     /// Runs the command that the process's arguments name, and exits with its code.
     public static func main() async {
+        ProcessMemory.keepBlocks()
         let status = await Launcher.run(
             Array(CommandLine.arguments.dropFirst()),
             environment: ProcessInfo.processInfo.environment
