@@ -37,7 +37,7 @@ enum KeySelection: Sendable {
         case .all: true
         case .patterns(let patterns): patterns.contains { $0.matches(key) }
         case .one(let wanted): wanted.bytes.withUnsafeBytes { $0.isSame(as: key) }
-        case .part(let part, let count): Int(UInt64(ByteDictionary.hash(key)) * UInt64(count) >> 32) == part
+        case .part(let part, let count): Int((UInt64(ByteDictionary.hash(key)) * UInt64(count)) >> 32) == part
         }
     }
 }
