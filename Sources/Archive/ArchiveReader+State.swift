@@ -151,7 +151,7 @@ extension Database {
         historyMode: HistoryMode = .bucket,
         newestOnly: Bool = false,
         sightings: [Removal] = [],
-        entriesAtOnce: Int = 2_000_000
+        entriesAtOnce: Int = 1_000_000
     ) throws -> ScannedState {
         let stored = try soundCheckpoint(incarnation)
         guard revision <= stored?.checkpoint.resumeRevision ?? 0 else {
@@ -168,11 +168,7 @@ extension Database {
         // The full history needs neither configurations nor removals: it is shown even where some of them are missing.
         let isFull = historyMode == .full
         let configurations = try configurations(incarnation, mayMiss: isFull)
-        var proved: [Revision: Timestamp] = [:]
-        for record in configurations.dropFirst() {
-            let point = try soundPoint(incarnation, at: record.revision, isProof: !isFull && !basis.isRecorded)
-            proved[record.revision] = point?.point.time
-        }
+        let proved = try proved(configurations, incarnation, isProof: !isFull && !basis.isRecorded)
         var removals = isFull || basis.isRecorded ? [] : try removals(incarnation, before: revision, by: time)
         if !sightings.isEmpty {
             removals = (removals + sightings).sorted { $0.revisions.lowerBound < $1.revisions.lowerBound }
@@ -197,7 +193,7 @@ extension Database {
             switch selection {
             case .all: scan.reserve(entries)
             case .part: scan.reserve(entries / parts * 9 / 8)
-            case .one, .patterns: break
+            case .one, .patterns, .keys: break
             }
             for row in rows {
                 if let key = selection.key {
@@ -218,6 +214,19 @@ extension Database {
         }
         state.segments.removeAll { $0.isEmpty }
         return state
+    }
+
+    /// When the revisions at which configurations were observed had been proved.
+    func proved(
+        _ configurations: [ConfigurationRecord],
+        _ incarnation: Incarnation,
+        isProof: Bool = true
+    ) throws -> [Revision: Timestamp] {
+        var proved: [Revision: Timestamp] = [:]
+        for record in configurations.dropFirst() {
+            proved[record.revision] = try soundPoint(incarnation, at: record.revision, isProof: isProof)?.point.time
+        }
+        return proved
     }
 
     /// When the state at a revision was proved, if it was.
@@ -271,6 +280,16 @@ extension KeyFilter {
         try filter.withUnsafeBytes { stored in
             if try mayContain(UnsafeRawBufferPointer(start: nil, count: 0), in: stored) { return true }
             return try key.bytes.withUnsafeBytes { try mayContain($0, in: stored) }
+        }
+    }
+
+    /// Whether a segment may matter for some of these keys.
+    static func concerns(_ keys: ByteDictionary, filter: Data) throws -> Bool {
+        try filter.withUnsafeBytes { stored in
+            if try mayContain(UnsafeRawBufferPointer(start: nil, count: 0), in: stored) { return true }
+            return try keys.bytes.withUnsafeBytes { bytes in
+                try (0..<keys.count).contains { try mayContain(bytes.part(keys.range($0)), in: stored) }
+            }
         }
     }
 }

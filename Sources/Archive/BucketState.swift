@@ -31,14 +31,8 @@ public struct BucketState: Sendable {
     public let revision: Revision
     /// As of when expiry was reckoned.
     public let time: Timestamp
-    /// How many entries.
-    public let entries: Int
-    /// How many entries have a header block.
-    public let headedEntries: Int
-    /// How many keys have a value: their newest entry is a put.
-    public let keys: Int
-    /// Bytes of keys, header blocks and values.
-    public let bytes: Int
+    /// Sums over the entries.
+    public let totals: StateTotals
     /// How many entries expired so shortly before `time` that a server may not have noticed yet: it looks about once a
     /// second.
     public let recentlyExpired: Int
@@ -47,6 +41,15 @@ public struct BucketState: Sendable {
 
     /// Whether a key may have more entries than the bucket's history setting: servers before 2.10 leave some behind.
     public let mayExceedHistory: Bool
+
+    /// How many entries.
+    public var entries: Int { totals.entries }
+    /// How many entries have a header block.
+    public var headedEntries: Int { totals.headedEntries }
+    /// How many keys have a value: their newest entry is a put.
+    public var keys: Int { totals.keys }
+    /// Bytes of keys, header blocks and values.
+    public var bytes: Int { totals.bytes }
 
     /// How long before `time` counts as shortly, in nanoseconds.
     public static let expiryLag: Int64 = 5_000_000_000
@@ -58,10 +61,7 @@ public struct BucketState: Sendable {
         incarnation = scan.incarnation
         revision = scan.revision
         time = scan.time
-        entries = scan.totals.entries
-        headedEntries = scan.totals.headed
-        keys = scan.totals.keys
-        bytes = scan.totals.bytes
+        totals = scan.totals
         recentlyExpired = scan.recentlyExpired
         mayExceedHistory = scan.mayExceedHistory
         configuration = scan.configuration
@@ -80,7 +80,7 @@ struct ScannedState: Sendable {
     let incarnation: Incarnation
     let revision: Revision
     let time: Timestamp
-    var totals: RetainedEntries.Totals
+    var totals: StateTotals
     var recentlyExpired: Int
     let mayExceedHistory: Bool
     let configuration: ConfigurationRecord?
@@ -89,7 +89,7 @@ struct ScannedState: Sendable {
     /// Adds what was found of other keys at the same point.
     mutating func add(_ other: ScannedState) {
         totals.entries += other.totals.entries
-        totals.headed += other.totals.headed
+        totals.headedEntries += other.totals.headedEntries
         totals.bytes += other.totals.bytes
         totals.keys += other.totals.keys
         recentlyExpired += other.recentlyExpired

@@ -83,15 +83,11 @@ struct RetainedEntries: Sendable {
         var time: Timestamp
     }
 
-    /// Sums over entries.
-    struct Totals: Sendable {
-        var entries = 0
-        /// Entries that have a header block.
-        var headed = 0
-        /// Bytes of keys, header blocks and values.
-        var bytes = 0
-        /// Keys whose newest entry is a put.
-        var keys = 0
+    /// The entries of a key, oldest first.
+    private struct Chain {
+        var head = none
+        var tail = none
+        var count: UInt32 = 0
     }
 
     private struct Mortality {
@@ -100,18 +96,16 @@ struct RetainedEntries: Sendable {
         var seen: Sighting?
     }
 
-    private static let none = UInt32.max
+    private static var none: UInt32 { .max }
 
     private(set) var policy: Policy
     /// Another policy that may be in force instead: what goes is what both drop.
     private(set) var alternative: Policy?
     private var nodes: [Node] = []
-    private var held = Totals()
+    private var held = StateTotals()
     private var released: [UInt32] = []
     private var free = none
-    private var heads: [UInt32] = []
-    private var tails: [UInt32] = []
-    private var counts: [UInt32] = []
+    private var chains: [Chain] = []
     /// The entries that have a TTL of their own or were seen to be gone.
     private var mortals: [UInt32: Mortality] = [:]
     private var someVanished = false
@@ -140,7 +134,7 @@ struct RetainedEntries: Sendable {
         // What may have expired before it was counted must not drive out what came before it.
         if wasUncertain { settle(revision: revision, time: time) }
         guard history > 0, wasUncertain || before <= 0 || history < before else { return }
-        for key in heads.indices { trim(key, revision, at: time) }
+        for key in chains.indices { trim(key, revision, at: time) }
     }
 
     /// Entries kept a key; 0 for all.
@@ -158,12 +152,12 @@ struct RetainedEntries: Sendable {
     mutating func store(_ entry: Stored) {
         switch entry.rollup {
         case .nothing: break
-        case .key: if entry.key < heads.count { clear(entry.key, entry.revision) }
+        case .key: if entry.key < chains.count { clear(entry.key, entry.revision) }
         case .everything: clearAll(entry.revision)
         }
         append(entry)
         let history = history
-        guard history > 0, counts[entry.key] > history else { return }
+        guard history > 0, chains[entry.key].count > history else { return }
         if history > 1, isMortal {
             dropDead(entry.key, at: entry.time, knownAt: entry.revision - 1)
         }
@@ -184,34 +178,34 @@ struct RetainedEntries: Sendable {
 
     /// An entry that is not asked for may still drop everything.
     mutating func clearAll(_ revision: Revision) {
-        for key in heads.indices { clear(key, revision) }
+        for key in chains.indices { clear(key, revision) }
     }
 
     /// What is left at a revision and a time.
     mutating func settle(revision: Revision, time: Timestamp) {
         guard isMortal else { return }
-        for key in heads.indices { dropDead(key, at: time, knownAt: revision) }
+        for key in chains.indices { dropDead(key, at: time, knownAt: revision) }
     }
 
     /// Only the newest entry of each key stays.
     mutating func keepLatest() {
-        for key in heads.indices {
-            while counts[key] > 1 { dropFirst(key) }
+        for key in chains.indices {
+            while chains[key].count > 1 { dropFirst(key) }
         }
     }
 
     /// Only the newest entry of each key stays, and only if it is a put.
     mutating func keepLatestPuts() {
         keepLatest()
-        for key in heads.indices {
-            if counts[key] == 1, !nodes[Int(heads[key])].isPut { dropFirst(key) }
+        for key in chains.indices {
+            if chains[key].count == 1, !nodes[Int(chains[key].head)].isPut { dropFirst(key) }
         }
     }
 
     /// Sums over the entries that are left.
-    var totals: Totals {
+    var totals: StateTotals {
         var result = held
-        result.keys = tails.count { $0 != Self.none && nodes[Int($0)].isPut }
+        result.keys = chains.count { $0.tail != Self.none && nodes[Int($0.tail)].isPut }
         return result
     }
 
@@ -226,12 +220,33 @@ struct RetainedEntries: Sendable {
         nodes.reserveCapacity(entries)
     }
 
-    private mutating func append(_ entry: Stored) {
-        while entry.key >= heads.count {
-            heads.append(Self.none)
-            tails.append(Self.none)
-            counts.append(0)
+    /// Fetches what appending to these keys will touch; answers a number without meaning.
+    ///
+    /// For all of them at once: one after the other, each would wait for memory twice.
+    func prefetch(_ references: ArraySlice<UInt32>, _ keys: [Int]) -> Int {
+        chains.withUnsafeBufferPointer { chains in
+            nodes.withUnsafeBufferPointer { nodes in
+                keys.withUnsafeBufferPointer { keys in
+                    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: references.count) { tails in
+                        var touched = 0
+                        var count = 0
+                        for reference in references {
+                            let key = keys[Int(reference)]
+                            tails[count] = key >= 0 && key < chains.count ? chains[key].tail : Self.none
+                            count += 1
+                        }
+                        for place in 0..<count where tails[place] != Self.none {
+                            touched &+= Int(nodes[Int(tails[place])].next)
+                        }
+                        return touched
+                    }
+                }
+            }
         }
+    }
+
+    private mutating func append(_ entry: Stored) {
+        while entry.key >= chains.count { chains.append(Chain()) }
         let node = Node(
             number: entry.number,
             next: Self.none,
@@ -249,16 +264,17 @@ struct RetainedEntries: Sendable {
             free = nodes[Int(link)].next
             nodes[Int(link)] = node
         }
-        if tails[entry.key] == Self.none {
-            heads[entry.key] = link
+        let tail = chains[entry.key].tail
+        if tail == Self.none {
+            chains[entry.key].head = link
         } else {
-            nodes[Int(tails[entry.key])].next = link
+            nodes[Int(tail)].next = link
         }
-        tails[entry.key] = link
-        counts[entry.key] += 1
+        chains[entry.key].tail = link
+        chains[entry.key].count += 1
         held.entries += 1
         held.bytes += Int(node.size)
-        if node.hasHeaders { held.headed += 1 }
+        if node.hasHeaders { held.headedEntries += 1 }
         if entry.lifetime != nil || entry.gone != nil || entry.seen != nil {
             mortals[entry.number] = Mortality(lifetime: entry.lifetime, gone: entry.gone, seen: entry.seen)
             if entry.gone != nil { someVanished = true }
@@ -271,18 +287,18 @@ struct RetainedEntries: Sendable {
     private mutating func trim(_ key: Int, _ revision: Revision, at time: Timestamp) {
         let history = history
         guard alternative != nil || someVanished || someSeen else {
-            while counts[key] > history { dropFirst(key) }
+            while chains[key].count > history { dropFirst(key) }
             return
         }
         var certain = 0
-        var link = heads[key]
+        var link = chains[key].head
         while link != Self.none {
             if lives(nodes[Int(link)], revision, at: time) { certain += 1 }
             link = nodes[Int(link)].next
         }
         // Servers drop the oldest first: before one that stayed they dropped nothing.
-        while certain > history, !isSeen(nodes[Int(heads[key])], revision) {
-            if lives(nodes[Int(heads[key])], revision, at: time) { certain -= 1 }
+        while certain > history, !isSeen(nodes[Int(chains[key].head)], revision) {
+            if lives(nodes[Int(chains[key].head)], revision, at: time) { certain -= 1 }
             dropFirst(key)
         }
     }
@@ -302,17 +318,17 @@ struct RetainedEntries: Sendable {
 
     private mutating func clear(_ key: Int, _ revision: Revision) {
         guard someSeen else {
-            while counts[key] > 0 { dropFirst(key) }
+            while chains[key].count > 0 { dropFirst(key) }
             return
         }
         drop(key, .rolledUp(at: revision))
     }
 
     private mutating func dropFirst(_ key: Int) {
-        let link = heads[key]
-        heads[key] = nodes[Int(link)].next
-        if heads[key] == Self.none { tails[key] = Self.none }
-        counts[key] -= 1
+        let link = chains[key].head
+        chains[key].head = nodes[Int(link)].next
+        if chains[key].head == Self.none { chains[key].tail = Self.none }
+        chains[key].count -= 1
         release(link)
     }
 
@@ -320,7 +336,7 @@ struct RetainedEntries: Sendable {
         let node = nodes[Int(link)]
         held.entries -= 1
         held.bytes -= Int(node.size)
-        if node.hasHeaders { held.headed -= 1 }
+        if node.hasHeaders { held.headedEntries -= 1 }
         released.append(node.number)
         if !mortals.isEmpty { mortals[node.number] = nil }
         nodes[Int(link)].next = free
@@ -346,13 +362,13 @@ struct RetainedEntries: Sendable {
 
     private mutating func drop(_ key: Int, _ cause: Cause) {
         var previous = Self.none
-        var link = heads[key]
+        var link = chains[key].head
         while link != Self.none {
             let next = nodes[Int(link)].next
             if applies(cause, to: nodes[Int(link)]) {
-                if previous == Self.none { heads[key] = next } else { nodes[Int(previous)].next = next }
-                if next == Self.none { tails[key] = previous }
-                counts[key] -= 1
+                if previous == Self.none { chains[key].head = next } else { nodes[Int(previous)].next = next }
+                if next == Self.none { chains[key].tail = previous }
+                chains[key].count -= 1
                 release(link)
             } else {
                 previous = link

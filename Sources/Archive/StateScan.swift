@@ -21,6 +21,8 @@ enum KeySelection: Sendable {
     case one(Key)
     /// One of several parts of about the same size that all keys fall into.
     case part(Int, of: Int)
+    /// Each of these.
+    case keys(ByteDictionary)
 
     init(_ patterns: [KeyPattern]) {
         self = patterns.isEmpty ? .all : .patterns(patterns)
@@ -32,12 +34,13 @@ enum KeySelection: Sendable {
         if case .one(let key) = self { key } else { nil }
     }
 
-    func contains(_ key: UnsafeRawBufferPointer) -> Bool {
+    func contains(_ key: UnsafeRawBufferPointer, hash: UInt32) -> Bool {
         switch self {
         case .all: true
         case .patterns(let patterns): patterns.contains { $0.matches(key) }
         case .one(let wanted): wanted.bytes.withUnsafeBytes { $0.isSame(as: key) }
-        case .part(let part, let count): Int((UInt64(ByteDictionary.hash(key)) * UInt64(count)) >> 32) == part
+        case .keys(let keys): keys.find(key, hash: hash) != nil
+        case .part(let part, let count): Int((UInt64(hash) * UInt64(count)) >> 32) == part
         }
     }
 }
@@ -69,8 +72,11 @@ struct StateScan {
     private var scanned = 0
     private var lastTime: Timestamp?
     /// For the full history: its totals, and of each key whether the newest entry is a put.
-    private var full = RetainedEntries.Totals()
+    private var full = StateTotals()
     private var isPut: [Bool] = []
+    /// What fetching ahead came upon: it says nothing, and keeps the compiler from leaving it out.
+    private var fetched = 0
+    private static let fetchedAtOnce = 64
 
     init(
         incarnation: Incarnation,
@@ -124,22 +130,63 @@ struct StateScan {
                 )
             }
         }
-        var numbers: [Int] = []
-        numbers.reserveCapacity(segment.keys.count)
-        for index in 0..<segment.keys.count {
-            numbers.append(
-                segment.keys.withString(index) { selection.contains($0) ? keys.insert($0) : -1 }
-            )
-        }
+        let numbers = self.numbers(of: segment.keys)
         while isPut.count < keys.count { isPut.append(false) }
         for index in 0..<segment.count {
             guard segment.revisions[index] <= revision else { break }
+            if index % Self.fetchedAtOnce == 0 {
+                let next = segment.keyReferences[index..<min(index + Self.fetchedAtOnce, segment.count)]
+                fetched &+= retained.prefetch(next, numbers)
+            }
+            let key = numbers[Int(segment.keyReferences[index])]
             let reference = Int(segment.headerReferences[index])
+            // Of other keys' entries most mean nothing here, and where keys are found in parts they are many.
+            if key < 0, reference == 0, isSettled {
+                lastTime = Timestamp(nanoseconds: segment.times[index])
+                continue
+            }
             let header = reference == 0 ? (.nothing, nil, 0) : headers[reference - 1]
-            add(index, of: segment, key: numbers[Int(segment.keyReferences[index])], header: header)
+            add(index, of: segment, key: key, header: header)
         }
         unmark()
         scanned += segment.count
+    }
+
+    /// Whether no configuration is waiting for an entry, and none has to be asked whether it counts.
+    private var isSettled: Bool {
+        guard nextPolicy >= policies.count, uncertainUntil == nil else { return false }
+        return if case .everything = basis { true } else { false }
+    }
+
+    /// The numbers of a segment's keys; -1 for those that are not asked for.
+    private mutating func numbers(of strings: ByteStrings) -> [Int] {
+        var numbers = [Int](repeating: -1, count: strings.count)
+        var wanted: [Int] = []
+        var hashes: [UInt32] = []
+        wanted.reserveCapacity(strings.count)
+        hashes.reserveCapacity(strings.count)
+        // Told apart once: to ask the selection of each key copies what it holds as often.
+        let isWanted: (UnsafeRawBufferPointer, UInt32) -> Bool
+        switch selection {
+        case .all: isWanted = { _, _ in true }
+        case .keys(let keys): isWanted = { keys.find($0, hash: $1) != nil }
+        case .one, .part, .patterns: isWanted = { [selection] in selection.contains($0, hash: $1) }
+        }
+        for index in 0..<strings.count {
+            strings.withString(index) { key in
+                let hash = ByteDictionary.hash(key)
+                guard isWanted(key, hash) else { return }
+                wanted.append(index)
+                hashes.append(hash)
+            }
+        }
+        for place in wanted.indices {
+            if place % Self.fetchedAtOnce == 0 {
+                fetched &+= keys.prefetch(hashes[place..<min(place + Self.fetchedAtOnce, hashes.count)])
+            }
+            numbers[wanted[place]] = strings.withString(wanted[place]) { keys.insert($0, hash: hashes[place]) }
+        }
+        return numbers
     }
 
     private mutating func add(
@@ -165,7 +212,7 @@ struct StateScan {
         guard mode != .full else {
             kept[kept.count - 1].insert(index)
             full.entries += 1
-            if header.size > 0 { full.headed += 1 }
+            if header.size > 0 { full.headedEntries += 1 }
             full.bytes += size
             self.isPut[key] = isPut
             return
@@ -245,6 +292,15 @@ struct StateScan {
             if other.seenAt < gone?.seenAt ?? .max || gone == nil { gone = other }
         }
         return (gone, seen)
+    }
+
+    /// Whether entries may expire, or have vanished.
+    var isMortal: Bool { retained.isMortal }
+
+    /// The totals at a point which no entry that was added lies behind, and all that come do.
+    mutating func totals(at point: ConsistentPoint) -> StateTotals {
+        changePolicies(before: point.revision, at: point.time, isAsOf: true)
+        return retained.totals
     }
 
     /// Ends the pass: applies what holds at the revision and the time, and marks the entries that are left.

@@ -42,6 +42,9 @@ public struct TLSOptions: Sendable, Equatable {
         self.disablesVerification = disablesVerification
     }
 
+    /// Whether there are files to load.
+    var namesFiles: Bool { certificateAuthorityFile != nil || certificateFile != nil || keyFile != nil }
+
     /// Loads the files.
     func context() throws -> NIOSSLContext {
         var configuration = TLSConfiguration.makeClientConfiguration()

@@ -17,4 +17,9 @@ extension ArchiveReader {
             try self.state(of: id, at: revision, asOf: time, filter: filter, historyMode: historyMode)
         }
     }
+
+    /// What `changedTotals` says, on a thread of its own too.
+    package func reckonedTotals(of id: IncarnationID, at revision: Revision) async throws -> StateTotals? {
+        try await onOwnThread { _ in try self.changedTotals(of: id, at: revision) }
+    }
 }

@@ -38,6 +38,10 @@ public struct Capture: Sendable {
         /// snapshot, where there is one: small ones come as fast through a consumer.
         public var leastSnapshotBytes: UInt64 = 1 << 20
 
+        /// Up to so many gaps between a bucket's messages a server is asked for every one (about half a megabyte); of a
+        /// bucket with more, counts and sizes are held against the archive's first.
+        public var mostListedGaps: UInt64 = 65_536
+
         /// Once, with the defaults.
         public init() {}
     }

@@ -66,7 +66,11 @@ public struct CaptureReport: Sendable {
     public var removals: Int
     /// Whether the bucket counts other entries at the consistent revision than the archive does, and nothing explains it.
     public var isUnexplained: Bool
-    /// What the archive holds at the consistent revision; nil unless a capture that does not follow came to its end.
+    /// What the archive holds at the consistent revision, all in all; nil unless a capture came to its end.
+    public var totals: StateTotals?
+    /// The same, entry by entry, where it had to be found: where little has changed its totals are reckoned without.
+    ///
+    /// Nil too after a capture that follows.
     public var state: BucketState?
     /// A digest of every entry that the archive holds, if this capture wrote all of them: of the state, if that holds
     /// them all.

@@ -16,7 +16,9 @@ struct RemovalAccount {
     var sightings: Set<ClosedRange<Revision>> = []
     /// Whether the bucket counts other entries than the archive does, and nothing explains it.
     var isUnexplained = false
-    /// What the archive holds at the consistent revision, after removals were accounted for.
+    /// What the archive holds at the consistent revision, all in all, after removals were accounted for.
+    var totals: StateTotals?
+    /// The same entry by entry, where it had to be found.
     var state: BucketState?
     /// The state of the source for which that was done.
     var source: StreamInfo.State?
@@ -33,7 +35,17 @@ extension CaptureSession {
         // What is expected is read from the archive, so all must be there, but nothing is claimed yet.
         try await commit()
         guard let source = try await sourceCount(at: consistent.revision) else { return false }
-        let search = RemovalSearch(bucket, reader: try writer.reader(), incarnation: incarnation)
+        let search = RemovalSearch(
+            bucket,
+            reader: try writer.reader(),
+            incarnation: incarnation,
+            mostListedGaps: options.mostListedGaps
+        )
+        if removals.difference == nil, let totals = try await agreedTotals(at: consistent.revision, source, search) {
+            removals.isUnexplained = false
+            try settle(totals, isAgreed: true)
+            return true
+        }
         let expected = try await search.expected(at: consistent.revision, asOf: consistent.time)
         if let difference = removals.difference {
             removals.difference = nil
@@ -47,11 +59,37 @@ extension CaptureSession {
         }
         removals.isUnexplained =
             expected.recentlyExpired == 0 && UInt64(clamping: expected.entries) != source.messages
-        removals.source = state
-        counted = ConsistentPoint(revision: consistent.revision, time: consistent.time)
         removals.state = options.follows ? nil : expected
-        prove()
+        try settle(expected.totals, isAgreed: search.agrees(expected, source))
         return true
+    }
+
+    /// The totals that the bucket should have, reckoned from what changed since it last agreed with the archive, if it
+    /// has them.
+    ///
+    /// Where its gaps are few enough to be listed, each entry is looked at instead.
+    private func agreedTotals(
+        at revision: Revision,
+        _ source: RemovalSearch.SourceCount,
+        _ search: RemovalSearch
+    ) async throws -> StateTotals? {
+        guard isCountedOnly, let totals = try await search.changedTotals(at: revision), search.matches(totals, source)
+        else { return nil }
+        return totals
+    }
+
+    /// Whether of the bucket only counts are held against the archive's, unless they differ.
+    private var isCountedOnly: Bool { incarnation.filter.isEmpty && state.gaps > options.mostListedGaps }
+
+    /// The consistent revision is accounted for.
+    private mutating func settle(_ totals: StateTotals, isAgreed: Bool) throws {
+        guard let consistent else { return }
+        let point = ConsistentPoint(revision: consistent.revision, time: consistent.time)
+        if isAgreed, isCountedOnly { try writer.recordTotals(totals, incarnation.id, at: point) }
+        removals.source = state
+        counted = point
+        removals.totals = totals
+        prove()
     }
 
     /// How the bucket differs from what is expected; nil if nothing speaks for that.

@@ -124,6 +124,7 @@ struct CaptureSession {
             sourceMessages: state.messages,
             removals: removals.found,
             isUnexplained: removals.isUnexplained,
+            totals: removals.totals,
             state: removals.state,
             digest: intake.digest,
             duration: started.duration(to: clock.now)

@@ -15,8 +15,8 @@ struct RemovalSearch {
     private let reader: ArchiveReader
     private let incarnation: Incarnation
 
-    /// Up to so many gaps a server is asked for every one: about half a megabyte.
-    static let gapLimit: UInt64 = 65_536
+    /// Up to so many gaps a server is asked for every one.
+    private let mostListedGaps: UInt64
 
     /// What a server counts of the keys that are captured.
     struct SourceCount {
@@ -25,10 +25,16 @@ struct RemovalSearch {
         var bytes: UInt64?
     }
 
-    init(_ bucket: Bucket, reader: ArchiveReader, incarnation: Incarnation) {
+    init(
+        _ bucket: Bucket,
+        reader: ArchiveReader,
+        incarnation: Incarnation,
+        mostListedGaps: UInt64 = Capture.Options().mostListedGaps
+    ) {
         self.bucket = bucket
         self.reader = reader
         self.incarnation = incarnation
+        self.mostListedGaps = mostListedGaps
     }
 
     /// What the archive expects the bucket to hold at a revision and a time.
@@ -36,25 +42,31 @@ struct RemovalSearch {
         try await reader.scannedState(of: incarnation.id, at: revision, asOf: time)
     }
 
+    /// The totals of that, where they can be reckoned from what changed since the bucket last agreed with the archive.
+    func changedTotals(at revision: Revision) async throws -> StateTotals? {
+        try await reader.reckonedTotals(of: incarnation.id, at: revision)
+    }
+
     /// Whether what the server counts shows that nothing vanished: where something has just expired, it shows nothing.
     func agrees(_ state: BucketState, _ source: SourceCount) -> Bool {
-        matches(state, source) && state.recentlyExpired == 0
+        matches(state.totals, source) && state.recentlyExpired == 0
     }
 
-    /// Whether the server counts as many messages, and bytes, as a state has.
+    /// Whether the server counts as many messages, and bytes, as these are.
     ///
     /// Entries of which as many came as vanished leave the count as it was; hardly ever the size as well.
-    func matches(_ state: BucketState, _ source: SourceCount) -> Bool {
-        guard source.messages == UInt64(clamping: state.entries) else { return false }
-        return source.bytes.map { $0 == UInt64(clamping: storedSize(state)) } ?? true
+    func matches(_ totals: StateTotals, _ source: SourceCount) -> Bool {
+        guard source.messages == UInt64(clamping: totals.entries) else { return false }
+        return source.bytes.map { $0 == UInt64(clamping: storedSize(totals)) } ?? true
     }
 
-    /// What servers from 2.9 to 2.15 count for a state's messages: with each, its subject and what frames it.
-    private func storedSize(_ state: BucketState) -> Int {
-        let subjects = state.entries * bucket.subjectPrefix.utf8.count
+    /// What servers from 2.9 to 2.15 count for such messages: with each, its subject and what frames it.
+    private func storedSize(_ totals: StateTotals) -> Int {
+        let subjects = totals.entries * bucket.subjectPrefix.utf8.count
         let frames =
-            bucket.configuration.storage == "memory" ? state.entries * 16 : state.entries * 30 + state.headedEntries * 4
-        return state.bytes + subjects + frames
+            bucket.configuration.storage == "memory"
+            ? totals.entries * 16 : totals.entries * 30 + totals.headedEntries * 4
+        return totals.bytes + subjects + frames
     }
 
     /// What the gaps between a bucket's messages say.
@@ -72,7 +84,7 @@ struct RemovalSearch {
     /// Some revisions may be missing because later entries drove them out: look at them again with `confirm` at a
     /// later consistent revision.
     func difference(from state: BucketState, gapsOf source: StreamInfo.State) async throws -> GapAnswer {
-        guard source.gaps <= Self.gapLimit else { return .tooMany }
+        guard source.gaps <= mostListedGaps else { return .tooMany }
         let (info, gaps) = try await bucket.context.streamGaps(bucket.name.streamName)
         guard info.created == bucket.info.created, UInt64(gaps.count) == info.state.gaps else { return .contradictory }
         var merge = RevisionMerge(expected: state.makeRevisionCursor(), through: state.revision)

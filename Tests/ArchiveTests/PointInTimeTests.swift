@@ -26,9 +26,12 @@ private struct PlainServer {
     private(set) var time: Int64 = 1_790_000_000 * second
     private(set) var lives = 1
     private var isReconfigured = false
+    /// Whether nothing goes but what later entries drive out.
+    private let isCalm: Bool
 
-    init(seed: UInt64) {
+    init(seed: UInt64, isCalm: Bool = false) {
         random = SeededGenerator(seed: seed)
+        self.isCalm = isCalm
         reconfigure()
     }
 
@@ -49,6 +52,7 @@ private struct PlainServer {
     }
 
     private mutating func vanish() {
+        guard !isCalm else { return }
         switch Int.random(in: 0..<10, using: &random) {
         case 0: held = []
         case 1: held.removeFirst(min(held.count, Int.random(in: 0...10, using: &random)))
@@ -73,6 +77,7 @@ private struct PlainServer {
             maximumAge: ([0, 0, 60, 600].randomElement(using: &random) ?? 0) * Self.second,
             allowsTTL: Int.random(in: 0..<3, using: &random) < 2
         )
+        if isCalm { (settings.maximumAge, settings.allowsTTL) = (0, false) }
         // As servers do it: a lower history is enforced at once, what the new settings let expire goes a little later.
         for key in Set(held.map(\.key)) { trim(key) }
         expire()
@@ -204,4 +209,53 @@ func pointsInTime(seed: Int) throws {
         #expect(parts.segments.map(\.bits) == state.segments.map(\.bits))
     }
     if seed % 50 == 0 { #expect(try reader.verify().problems.isEmpty) }
+}
+
+@Test("Totals reckoned from what changed are those of the state that is found")
+func reckonedTotals() throws {
+    var reckoned = 0
+    for seed in 0..<(isLongRun ? 500 : 60) {
+        let archive = try TestArchive()
+        var server = PlainServer(seed: UInt64(seed), isCalm: seed % 6 > 0)
+        var capture = PlainCapture(path: archive.path)
+        var random = SeededGenerator(seed: UInt64(seed))
+        for round in 1...12 {
+            while server.revision == 0 { server.live() }
+            for _ in 0..<Int.random(in: 0..<8, using: &random) { server.live() }
+            server.pause()
+            try capture.run(server)
+            let point = try #require(capture.points.last)
+            // No state may be left when the writer closes: it holds the log.
+            func found() throws -> (StateTotals, ConsistentPoint) {
+                let state = try ArchiveReader.open(path: archive.path).state(of: point.incarnation, at: point.revision)
+                return (state.totals, ConsistentPoint(revision: state.revision, time: state.time))
+            }
+            let (totals, proved) = try found()
+            let reader = try ArchiveReader.open(path: archive.path)
+            if let changed = try reader.changedTotals(of: point.incarnation, at: point.revision) {
+                #expect(changed == totals, "seed \(seed), round \(round)")
+                reckoned += 1
+            }
+            let writer = try ArchiveWriter.open(path: archive.path)
+            if Int.random(in: 0..<3, using: &random) == 0 {
+                try writer.recordTotals(totals, point.incarnation, at: proved)
+            }
+            if seed % 3 == 0, round % 5 == 0 { _ = try writer.compact() }
+            try writer.close()
+        }
+    }
+    #expect(reckoned > 60)
+}
+
+@Test("Keys fall into all parts alike, each into one")
+func partsOfKeys() {
+    var counts = [Int](repeating: 0, count: 7)
+    for index in 0..<7000 {
+        Key("user.\(index).profile").bytes.withUnsafeBytes { key in
+            let parts = (0..<7).filter { KeySelection.part($0, of: 7).contains(key, hash: ByteDictionary.hash(key)) }
+            #expect(parts.count == 1)
+            for part in parts { counts[part] += 1 }
+        }
+    }
+    #expect(counts.allSatisfy { $0 > 800 && $0 < 1200 }, "\(counts)")
 }

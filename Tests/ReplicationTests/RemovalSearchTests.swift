@@ -107,4 +107,60 @@ struct RemovalSearchTests {
             #expect(held == [2, 4], "\(report)")
         }
     }
+
+    @Test(
+        "Totals reckoned from what changed are the bucket's, and what vanished is found all the same",
+        arguments: storages
+    )
+    func reckoned(storage: String) async throws {
+        let binary = try ServerBinary.newest
+        try await Self.withSource(binary, storage: storage, history: 3) { server, source, writer in
+            var options = Capture.Options()
+            options.mostListedGaps = 0
+            let fixed = options
+            @Sendable func put(_ range: Range<Int>, _ value: String) async throws {
+                try await server.withClient { client in
+                    for index in range { _ = try client.put("src", "key.\(index % 40)", "\(value) \(index)") }
+                }
+            }
+            @Sendable func capture() async throws -> CaptureReport {
+                try await Capture(try await source.refreshed(), into: writer, options: fixed).run()
+            }
+            @Sendable func expectWhole(_ report: CaptureReport) async throws {
+                let held = try await server.withClient { try $0.getAllMessages("KV_src") }
+                let reader = try writer.reader()
+                let incarnation = try #require(try reader.incarnations().first)
+                let state = try reader.state(of: incarnation.id, at: try #require(report.consistentRevision))
+                #expect(try Self.revisions(of: state) == held.map(\.seq))
+                #expect(report.totals == state.totals)
+            }
+            // One that stays first, so that what is driven out leaves gaps behind it.
+            try await server.withClient { _ = try $0.put("src", "pinned", "value") }
+            try await put(0..<200, "first")
+            let first = try await capture()
+            #expect(first.state != nil)
+            try await expectWhole(first)
+            try await put(0..<50, "second")
+            try await server.withClient { client in
+                _ = try client.putMany("src", [.delete(Array("key.3".utf8)), .purge(Array("key.4".utf8))])
+            }
+            let second = try await capture()
+            #expect(second.state == nil)
+            try await expectWhole(second)
+            // One of a key that has not changed, and one of another that has.
+            try await server.withClient { client in
+                let held = try client.getAllMessages("KV_src")
+                let gone = held.filter {
+                    ["key.30", "key.2"].contains(String(decoding: $0.key(in: "src"), as: UTF8.self))
+                }
+                for message in [gone.first, gone.last] {
+                    try client.deleteMessage("KV_src", seq: try #require(message).seq)
+                }
+                _ = try client.put("src", "key.2", "third")
+            }
+            let third = try await capture()
+            #expect(third.removals == 2 && !third.isUnexplained && third.state != nil)
+            try await expectWhole(third)
+        }
+    }
 }

@@ -61,11 +61,16 @@ struct BackupRun: Sendable {
             result.tag = tag
         }
         guard report.outcome == .complete else { return result }
+        let totals = result.report.totals
+        if let totals, captured == nil, !options.verify, !isWorthReading(totals, after: result.report) {
+            result.held = (totals.keys, totals.entries)
+            return result
+        }
         let state = try captured ?? reader.state(of: incarnation.id, at: revision)
         result.held = (state.keys, state.entries)
         if let digest = read.flatMap({ reader.digest(of: state, fromAll: $0) }) {
             result.digest = digest.hex
-        } else if isWorthReading(state, after: result.report) {
+        } else if isWorthReading(state.totals, after: result.report) {
             result.digest = try reader.digest(of: state).hex
         }
         if options.verify {
@@ -76,8 +81,8 @@ struct BackupRun: Sendable {
 
     /// Whether the digest of a state is to be reckoned: where little has changed in much it would take far longer than
     /// the backup.
-    private func isWorthReading(_ state: BucketState, after report: CaptureReport) -> Bool {
-        options.digest || state.bytes <= Self.freelyRead || report.bytes >= UInt64(clamping: state.bytes / 4)
+    private func isWorthReading(_ held: StateTotals, after report: CaptureReport) -> Bool {
+        options.digest || held.bytes <= Self.freelyRead || report.bytes >= UInt64(clamping: held.bytes / 4)
     }
 
     private static let freelyRead = 64 << 20
