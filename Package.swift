@@ -62,8 +62,9 @@ let package = Package(
             providers: [.apt(["libzstd-dev"]), .brew(["zstd"])]
         ),
         .systemLibrary(name: "CMalloc"),
+        .target(name: "CChecksum"),
         .target(name: "KVModel", swiftSettings: strict),
-        .target(name: "StreamSnapshot", dependencies: ["KVModel"], swiftSettings: strict),
+        .target(name: "StreamSnapshot", dependencies: ["KVModel", "CChecksum"], swiftSettings: strict),
         .target(name: "Schedule", swiftSettings: strict),
         .target(name: "NATSProtocol", dependencies: [nioCore], swiftSettings: strict),
         .target(

@@ -212,19 +212,27 @@ extension DecodedSegment {
         _ body: (EntryView) throws -> Result
     ) rethrows -> Result {
         try keys.withString(Int(keyReferences[index])) { key in
-            let view = { (header: UnsafeRawBufferPointer) in
-                EntryView(
-                    revision: revisions[index],
-                    time: Timestamp(nanoseconds: times[index]),
-                    operation: operations[index],
-                    key: key,
-                    headers: header,
-                    value: value
+            try withHeaders(index) { headers in
+                try body(
+                    EntryView(
+                        revision: revisions[index],
+                        time: Timestamp(nanoseconds: times[index]),
+                        operation: operations[index],
+                        key: key,
+                        headers: headers,
+                        value: value
+                    )
                 )
             }
-            let reference = Int(headerReferences[index])
-            guard reference > 0 else { return try body(view(UnsafeRawBufferPointer(start: nil, count: 0))) }
-            return try headers.withString(reference - 1) { try body(view($0)) }
         }
+    }
+
+    private func withHeaders<Result>(
+        _ index: Int,
+        _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) rethrows -> Result {
+        let reference = Int(headerReferences[index])
+        guard reference > 0 else { return try body(UnsafeRawBufferPointer(start: nil, count: 0)) }
+        return try headers.withString(reference - 1, body)
     }
 }

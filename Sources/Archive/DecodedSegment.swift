@@ -5,7 +5,9 @@ import KVModel
 /// A segment's columns unpacked, values excepted: those are unpacked block by block, when asked for.
 ///
 /// Everything is checked while it is unpacked, so that the accessors need no checks of their own.
-struct DecodedSegment: Sendable {
+///
+/// A class, because a copy of it would be nine arrays kept and let go, and it is passed on for every entry.
+final class DecodedSegment: Sendable {
     /// Where a block of values lies in the segment's value bytes, and which entries it holds.
     struct ValueBlock: Sendable {
         let number: Int

@@ -45,8 +45,13 @@ struct KeyFilter {
     private static func probe(_ hash: UInt64, bits: Int, _ body: (Int) -> Bool) -> Bool {
         let step = hash >> 32 | 1
         var position = hash & 0xffff_ffff
+        // A remainder by two products instead of a division (Lemire, "Faster remainder by direct computation"): exact
+        // while position and divisor have no more than 64 bits together, here at most 36 and 28.
+        let divisor = UInt64(bits)
+        let inverse = UInt64.max / divisor + 1
         for _ in 0..<probes {
-            guard body(Int(position % UInt64(bits))) else { return false }
+            let remainder = (inverse &* position).multipliedFullWidth(by: divisor).high
+            guard body(Int(truncatingIfNeeded: remainder)) else { return false }
             position += step
         }
         return true

@@ -22,12 +22,22 @@ public struct Key: Hashable, Comparable, Sendable {
     ///
     /// Servers store embedded control characters and wildcards too, but a space or line end breaks the protocol's
     /// framing for every reader, so such a key is never sent.
-    public var isStorable: Bool {
-        guard !bytes.isEmpty else { return false }
-        for token in bytes.split(separator: 46, omittingEmptySubsequences: false) {
-            guard !token.isEmpty, !token.elementsEqual([42]), !token.elementsEqual([62]) else { return false }
+    public var isStorable: Bool { bytes.withUnsafeBytes { Self.isStorable($0) } }
+
+    /// The same of a key that is not one yet.
+    public static func isStorable(_ key: UnsafeRawBufferPointer) -> Bool {
+        guard !key.isEmpty else { return false }
+        var tokenStart = 0
+        for index in 0...key.count {
+            guard index == key.count || key[index] == 46 else {
+                guard key[index] > 32, key[index] != 127 else { return false }
+                continue
+            }
+            let length = index - tokenStart
+            guard length > 0, length > 1 || (key[tokenStart] != 42 && key[tokenStart] != 62) else { return false }
+            tokenStart = index + 1
         }
-        return bytes.allSatisfy { $0 > 32 && $0 != 127 }
+        return true
     }
 
     private static func isLegal(_ byte: UInt8) -> Bool {

@@ -45,4 +45,16 @@ struct HighwayHashTests {
         #expect(Array("123456789".utf8).withUnsafeBytes { CRC32C.checksum($0) } == 0xe306_9283)
         #expect([UInt8](repeating: 0, count: 32).withUnsafeBytes { CRC32C.checksum($0) } == 0x8a91_36aa)
     }
+
+    @Test("CRC-32C is the same with the processor's instruction and without, at every length and place")
+    func checksums() {
+        let bytes = (0..<200).map { UInt8(truncatingIfNeeded: $0 &* 167 &+ 13) }
+        for start in 0..<9 {
+            for end in start...bytes.count {
+                bytes[start..<end].withUnsafeBytes { part in
+                    #expect(CRC32C.checksum(part) == CRC32C.tabled(part))
+                }
+            }
+        }
+    }
 }

@@ -69,10 +69,7 @@ public struct RestoreCensus: Sendable, Hashable {
         largestMessage = max(largestMessage, message)
         largestRecord = max(largestRecord, record)
         storedBytes += UInt64(record)
-        if unstorableKey == nil {
-            let key = Key(bytes: Array(entry.key))
-            if !key.isStorable { unstorableKey = key }
-        }
+        if unstorableKey == nil, !Key.isStorable(entry.key) { unstorableKey = Key(bytes: Array(entry.key)) }
         guard !entry.headers.isEmpty, HeaderBlock.value(of: "Nats-TTL", in: entry.headers) != nil else { return }
         guard let own = EntryLifetime(headers: entry.headers) else {
             malformedTTL = malformedTTL ?? entry.revision
