@@ -92,7 +92,6 @@ struct CaptureSession {
         let outcome: CaptureReport.Outcome
         do {
             try await readSnapshot()
-            received.pending = try await watch.initiallyPending
             outcome = options.follows ? try await follow() : try await readOnce()
         } catch is CancellationError {
             outcome = .stopped
@@ -137,7 +136,12 @@ struct CaptureSession {
     private mutating func readOnce() async throws -> CaptureReport.Outcome {
         var probingSince: ContinuousClock.Instant?
         var probes = 0
-        var isCaughtUp = received.pending == 0
+        // Where all that there was is here already, a look at the bucket's end may do without a watch.
+        var isCaughtUp = hasReadBeginning
+        if !isCaughtUp {
+            received.pending = try await watch.initiallyPending
+            isCaughtUp = received.pending == 0
+        }
         var nextProbe = clock.now
         while true {
             if isCaughtUp {
@@ -183,6 +187,7 @@ struct CaptureSession {
         var nextCommit = clock.now.advanced(by: options.commitInterval)
         var nextAccount = clock.now
         var isProbeDue = true
+        received.pending = try await watch.initiallyPending
         while true {
             let now = clock.now
             let wait = isProbeDue || !intake.isEmpty ? now.duration(to: nextCommit) : now.duration(to: nextAccount)
@@ -257,7 +262,7 @@ struct CaptureSession {
     /// Asks whether the last revision received is the bucket's last, and remembers it as consistent if so.
     private mutating func probe() async throws -> Probe {
         // With entries waiting the answer is known; and while they fill the watch's queue no reply could get through.
-        guard try await !watch.hasQueued else { return .notYet }
+        if let open, await open.hasQueued { return .notYet }
         do {
             return try await look()
         } catch let error as NATSError where [.timeout, .disconnected, .staleConnection].contains(error.code) {
