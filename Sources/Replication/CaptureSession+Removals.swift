@@ -43,7 +43,7 @@ extension CaptureSession {
         )
         if removals.difference == nil, let totals = try await agreedTotals(at: consistent.revision, source, search) {
             removals.isUnexplained = false
-            try settle(totals, isAgreed: true)
+            try settle(totals, nil, isAgreed: true)
             return true
         }
         let expected = try await search.expected(at: consistent.revision, asOf: consistent.time)
@@ -59,8 +59,7 @@ extension CaptureSession {
         }
         removals.isUnexplained =
             expected.recentlyExpired == 0 && UInt64(clamping: expected.entries) != source.messages
-        removals.state = options.follows ? nil : expected
-        try settle(expected.totals, isAgreed: search.agrees(expected, source))
+        try settle(expected.totals, expected, isAgreed: search.agrees(expected, source))
         return true
     }
 
@@ -81,14 +80,15 @@ extension CaptureSession {
     /// Whether of the bucket only counts are held against the archive's, unless they differ.
     private var isCountedOnly: Bool { incarnation.filter.isEmpty && state.gaps > options.mostListedGaps }
 
-    /// The consistent revision is accounted for.
-    private mutating func settle(_ totals: StateTotals, isAgreed: Bool) throws {
+    /// The consistent revision is accounted for; the state is what was found for that, if it was.
+    private mutating func settle(_ totals: StateTotals, _ found: BucketState?, isAgreed: Bool) throws {
         guard let consistent else { return }
         let point = ConsistentPoint(revision: consistent.revision, time: consistent.time)
         if isAgreed, isCountedOnly { try writer.recordTotals(totals, incarnation.id, at: point) }
         removals.source = state
         counted = point
         removals.totals = totals
+        removals.state = options.follows ? nil : found
         prove()
     }
 

@@ -18,6 +18,17 @@ struct StallTests {
         }
     }
 
+    /// Has a server stand still while a bucket is written into it.
+    private static func stall(_ server: ServerProcess, in bucket: String) async throws {
+        try await eventually("the bucket to be written") {
+            let info = try? await server.withClient { try $0.streamInfo("KV_" + bucket) }
+            return info?.messages ?? 0 > 10_000
+        }
+        server.pause()
+        try await Task.sleep(for: length)
+        server.resume()
+    }
+
     private static func expectBounded(_ process: CisternProcess) async throws {
         let ended = try await process.waitForExit(timeout: .seconds(300))
         #expect(ended.code == 0, "\(ended)")
@@ -30,13 +41,7 @@ struct StallTests {
         defer { rig.close() }
         try await Self.fill(rig.source)
         let process = try CisternProcess.start(rig.arguments(["--once"]))
-        try await eventually("the mirror to write") {
-            let info = try? await rig.target.withClient { try $0.streamInfo("KV_dst") }
-            return info?.messages ?? 0 > 10_000
-        }
-        rig.target.pause()
-        try await Task.sleep(for: Self.length)
-        rig.target.resume()
+        try await Self.stall(rig.target, in: "dst")
         try await Self.expectBounded(process)
         let (source, target) = (try await rig.messages(rig.source, "src"), try await rig.messages(rig.target, "dst"))
         #expect(source.map { $0.key(in: "src") } == target.map { $0.key(in: "dst") })
@@ -51,13 +56,7 @@ struct StallTests {
         try await rig.backup("src")
         let arguments = ["restore", rig.archive, "--as", "copy", "--mode", "replay", "-s", rig.server.url]
         let process = try CisternProcess.start(arguments)
-        try await eventually("the restore to write") {
-            let info = try? await rig.server.withClient { try $0.streamInfo("KV_copy") }
-            return info?.messages ?? 0 > 10_000
-        }
-        rig.server.pause()
-        try await Task.sleep(for: Self.length)
-        rig.server.resume()
+        try await Self.stall(rig.server, in: "copy")
         try await Self.expectBounded(process)
         try await rig.expectEqual("src", "copy", history: 5)
     }
