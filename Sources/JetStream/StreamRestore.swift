@@ -30,6 +30,8 @@ public actor StreamRestore {
     private var epoch: Int?
     private var sent = 0
     private var acknowledged = 0
+    /// What the server has answered to the end.
+    private var result: JSONValue?
     /// The server has stopped listening: why may be in an answer that is still to come.
     private var isGone = false
 
@@ -48,42 +50,23 @@ public actor StreamRestore {
     /// An empty chunk is not sent: to the server it would be the end.
     public func send(_ chunk: [UInt8]) async throws {
         guard !chunk.isEmpty else { return }
-        var batch = PublishBatch(reserving: chunk.count + subject.count + inbox.count + 64)
-        subject.withUnsafeBytes { subject in
-            inbox.withUnsafeBytes { inbox in
-                chunk.withUnsafeBytes { batch.append(subject: subject, reply: inbox, payload: $0) }
-            }
-        }
-        let writtenIn: Int
-        do {
-            writtenIn = try await context.connection.publish(batch)
-        } catch let error as NATSError where error.code == .disconnected {
-            throw interrupted("the connection was lost")
-        }
-        if let epoch, epoch != writtenIn { throw interrupted("the connection was lost and made anew") }
-        epoch = writtenIn
+        try await publish(chunk)
         sent += 1
         sentBytes += UInt64(chunk.count)
-        while sent - acknowledged >= window { try await readAcknowledgements() }
+        while sent - acknowledged >= window { try await readAnswers(for: acknowledgementPatience) }
     }
 
     /// Says that the snapshot is whole, and gives what the server made of it.
     ///
-    /// Servers do much of the work only now: `timeout` should grow with the snapshot.
+    /// Servers do much of the work only now: `timeout`, from the acknowledgement of the last chunk on, should grow with
+    /// the snapshot.
     public func finish(timeout: Duration) async throws -> StreamInfo {
-        while acknowledged < sent { try await readAcknowledgements() }
-        let name = String(decoding: subject, as: UTF8.self)
-        let reply: Message
-        do {
-            reply = try await context.connection.request(name, timeout: timeout)
-        } catch let error as NATSError where error.code == .noResponders {
-            throw interrupted("the server has given the restore up")
-        } catch let error as NATSError where error.code == .disconnected {
-            throw interrupted("the connection was lost before the server's last answer")
-        }
+        // Right behind the last chunk: over a long link the acknowledgements of those on their way would take a while.
+        try await publish([])
+        while result == nil, acknowledged < sent { try await readAnswers(for: acknowledgementPatience) }
+        while result == nil { try await readAnswers(for: timeout) }
         await unsubscribe()
-        let answer = try JetStreamContext.decode(reply, subject: restoreSubject)
-        guard let info = StreamInfo(answer) else {
+        guard let result, let info = StreamInfo(result) else {
             throw JetStreamError(
                 code: .malformedReply,
                 subject: restoreSubject,
@@ -91,6 +74,20 @@ public actor StreamRestore {
             )
         }
         return info
+    }
+
+    private func publish(_ chunk: [UInt8]) async throws {
+        var batch = PublishBatch(reserving: chunk.count + subject.count + inbox.count + 64)
+        subject.withUnsafeBytes { subject in
+            inbox.withUnsafeBytes { inbox in
+                chunk.withUnsafeBytes { batch.append(subject: subject, reply: inbox, payload: $0) }
+            }
+        }
+        do {
+            epoch = try await context.connection.publish(batch, in: epoch)
+        } catch let error as NATSError where error.code == .disconnected {
+            throw interrupted("the connection was lost")
+        }
     }
 
     /// Gives the restore up, so that the server does so at once and not after 5 seconds; does nothing after `finish`.
@@ -111,7 +108,10 @@ public actor StreamRestore {
         acknowledgements = nil
     }
 
-    private func readAcknowledgements() async throws {
+    private var acknowledgementPatience: Duration { max(context.timeout, .seconds(30)) }
+
+    /// Reads acknowledgements, or what the server answers to the end.
+    private func readAnswers(for patience: Duration) async throws {
         guard let acknowledgements else { throw interrupted("the restore was given up") }
         var waited = Duration.zero
         var batch: MessageBatch?
@@ -123,19 +123,21 @@ public actor StreamRestore {
             } catch let error as NATSError where error.code == .timeout {
                 if isGone { throw interrupted("the server has given the restore up") }
                 waited += .seconds(1)
-                if waited >= max(context.timeout, .seconds(30)) {
-                    throw interrupted("no acknowledgement for \(waited.components.seconds) s")
-                }
+                if waited >= patience { throw interrupted("no answer for \(waited.components.seconds) s") }
             }
         }
         guard let batch else { return }
         for index in 0..<batch.count {
-            acknowledged += 1
             let isEmpty = batch.withView(at: index) { view in
                 if view.status == 503 { isGone = true }
                 return view.payload.isEmpty
             }
-            if !isEmpty { _ = try JetStreamContext.decode(batch[index], subject: restoreSubject) }
+            if isEmpty {
+                acknowledged += 1
+                continue
+            }
+            let reply = try JetStreamContext.decode(batch[index], subject: restoreSubject)
+            if acknowledged >= sent || StreamInfo(reply) != nil { result = reply } else { acknowledged += 1 }
         }
         if isGone, acknowledged >= sent { throw interrupted("the server has given the restore up") }
     }

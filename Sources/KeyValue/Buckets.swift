@@ -27,6 +27,9 @@ public struct Buckets: Sendable {
         }
     }
 
+    /// The bucket that a server has just told everything of.
+    package func bucket(told info: StreamInfo) -> Bucket { Bucket(context, info) }
+
     /// Makes a stream of exactly this configuration, be it a bucket's or not; what the server's version does not know is
     /// refused, not dropped.
     package func createStream(of configuration: BucketConfiguration) async throws -> Bucket {

@@ -23,8 +23,9 @@ extension Connection {
     /// Publishes a batch in one write and returns the epoch of the connection that took it.
     ///
     /// Suspends while too much waits to be written, and fails with ``NATSError/Code/disconnected`` where there is no
-    /// connection. That it returns does not mean that the server has it: see ``epoch`` and ``flush(timeout:)``.
-    public func publish(_ batch: PublishBatch) async throws -> Int {
+    /// connection, or another one than that of the epoch demanded. That it returns does not mean that the server has it:
+    /// see ``epoch`` and ``flush(timeout:)``.
+    public func publish(_ batch: PublishBatch, in demanded: Int? = nil) async throws -> Int {
         if let fault = batch.fault { throw NATSError(fault) }
         guard !batch.isEmpty else { return epoch }
         let bytes = batch.byteCount
@@ -32,6 +33,9 @@ extension Connection {
             let waiter = SingleResult<Void>()
             let session = try state.withLock { state -> ConnectionState.Session? in
                 let session = try state.establishedSession()
+                if let demanded, session.epoch != demanded {
+                    throw NATSError(.disconnected, cause: "the connection was lost and made anew")
+                }
                 try Self.check(batch.largestMessage, against: session)
                 if session.outstanding > 0, session.outstanding + bytes > configuration.writeLimit {
                     state.writers.append(waiter)

@@ -45,7 +45,9 @@ extension Buckets {
     /// have it the loss of the one is the loss of entries (seen on 2.11: with 40 MB and a busy machine 7 s). It is waited
     /// for as long as they come nearer. A server that is away, or does not come nearer for `patience`, is left to itself if
     /// most have all; otherwise `.targetBusy` is thrown.
-    func waitForCopies(of name: BucketName, patience: Duration = .seconds(10)) async throws {
+    func waitForCopies(of bucket: Bucket, patience: Duration = .seconds(10)) async throws {
+        guard CopyState(bucket.info) != nil else { return }
+        let name = bucket.name
         let clock = ContinuousClock()
         var deadline = clock.now.advanced(by: patience)
         var before: CopyState?
@@ -53,7 +55,7 @@ extension Buckets {
         while true {
             let state: CopyState?
             do {
-                state = CopyState(try await bucket(name).info)
+                state = CopyState(try await self.bucket(name).info)
             } catch  where error.isTransient && clock.now < deadline {
                 state = before
             }

@@ -24,6 +24,9 @@ struct CaptureIntake {
     /// Whether nothing waits to be handed on.
     var isEmpty: Bool { full.isEmpty && filling.isEmpty }
 
+    /// Whether a segment is to be handed on.
+    var hasFull: Bool { !full.isEmpty }
+
     /// Copies an entry in.
     mutating func append(_ entry: EntryView) throws {
         let before = filling.rawBytes

@@ -34,6 +34,7 @@ extension CaptureSession {
         guard let consistent else { return false }
         // What is expected is read from the archive, so all must be there, but nothing is claimed yet.
         try await commit()
+        if !options.follows { try await shortenLog() }
         guard let source = try await sourceCount(at: consistent.revision) else { return false }
         let search = RemovalSearch(
             bucket,
@@ -98,7 +99,9 @@ extension CaptureSession {
         _ source: RemovalSearch.SourceCount,
         _ search: RemovalSearch
     ) async throws -> RevisionMerge.Difference? {
-        switch try await search.difference(from: expected, gapsOf: state) {
+        let listed = listedGaps
+        listedGaps = nil
+        switch try await search.difference(from: expected, gapsOf: state, listed: listed) {
         case .difference(let difference): return difference == RevisionMerge.Difference() ? nil : difference
         case .tooMany: if search.agrees(expected, source) { return nil }
         case .contradictory: break

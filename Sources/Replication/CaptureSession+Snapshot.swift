@@ -24,21 +24,29 @@ extension CaptureSession {
     /// be had, the watch goes on.
     mutating func readSnapshot() async throws {
         guard readsSnapshot else { return }
-        let stream = bucket.name.streamName
+        let (context, stream, expected) = (bucket.context, bucket.name.streamName, incarnation.created)
         let download: StreamDownload
         do {
-            download = try await bucket.context.downloadStream(stream)
-            // Asked for after it: a bucket that was recreated before it began would show now.
-            guard try await bucket.context.streamInfo(stream).created == incarnation.created else {
-                return await download.stop()
-            }
+            download = try await context.downloadStream(stream)
         } catch is CancellationError {
             throw CancellationError()
         } catch {
             return note("cannot be had", error)
         }
+        // Asked for after the snapshot began: a bucket that was recreated before shows now. Over a long link the answer comes
+        // behind chunks that the server sends on only as they are read.
+        let created = Task { try await context.streamInfo(stream).created }
+        let before = intake
+        var isSame = false
+        defer {
+            created.cancel()
+            if !isSame { intake = before }
+        }
         do {
-            try await read(download)
+            try await read(download) {
+                if !isSame { isSame = try await created.value == expected }
+                return isSame
+            }
         } catch let error as JetStreamError where error.code == .interrupted {
             // What has come is in order, and nothing is missing in between.
             note("broke off", error)
@@ -52,7 +60,7 @@ extension CaptureSession {
         }
         await download.stop()
         // It may have broken off inside a block.
-        try await arrive(at: intake.lastRevision, pending: received.pending)
+        if isSame { try await arrive(at: intake.lastRevision, pending: received.pending) }
     }
 
     private func note(_ what: String, _ error: any Error) {
@@ -62,13 +70,21 @@ extension CaptureSession {
         )
     }
 
-    private mutating func read(_ download: StreamDownload) async throws {
+    /// Reads the snapshot to its end, as long as it is confirmed to be of the bucket that is captured; nothing is committed
+    /// before that.
+    private mutating func read(_ download: StreamDownload, isConfirmed: () async throws -> Bool) async throws {
         var reader = SnapshotReader()
         let prefix = Array(bucket.subjectPrefix.utf8)
         let last = download.state.lastSequence
+        var isFirst = true
         while let chunks = try await download.next() {
             chunks.forEachChunk { reader.append($0) }
             while try read(&reader, prefix, through: last) {
+                if isFirst {
+                    guard intake.hasFull else { continue }
+                    guard try await isConfirmed() else { return }
+                    isFirst = false
+                }
                 try await arrive(
                     at: intake.lastRevision,
                     pending: download.state.messages - min(intake.entries, download.state.messages)
@@ -76,6 +92,7 @@ extension CaptureSession {
             }
         }
         _ = try reader.finish()
+        guard try await isConfirmed() else { return }
         try await arrive(at: last, pending: 0)
     }
 

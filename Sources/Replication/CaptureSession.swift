@@ -21,6 +21,9 @@ struct CaptureSession {
     private var throttle: Throttle?
     private(set) var lastRevision: Revision
     private(set) var state: StreamInfo.State
+    /// The gaps between the bucket's messages, where they came with the state.
+    var listedGaps: [UInt64]?
+    private var hasLooked = false
     /// A revision at which nothing was pending; what the bucket holds there may still differ from what is expected.
     private(set) var consistent: (revision: Revision, time: Timestamp)?
     /// The newest revision at which the archive holds the bucket exactly.
@@ -272,9 +275,23 @@ struct CaptureSession {
         }
     }
 
+    /// What the server says of the bucket; the first time, where they are few, with its gaps, which are looked at next.
+    ///
+    /// What was received is committed meanwhile: over a long link the answer takes as long.
+    private mutating func ask() async throws -> (info: StreamInfo, gaps: [UInt64]?) {
+        let (context, stream) = (bucket.context, bucket.name.streamName)
+        guard !hasLooked, !options.follows else { return (try await context.streamInfo(stream), nil) }
+        hasLooked = true
+        let listsGaps = bucket.info.state.gaps <= options.mostListedGaps
+        async let answer = listsGaps ? context.streamGaps(stream) : (context.streamInfo(stream), [])
+        try await commit()
+        let (info, gaps) = try await answer
+        return (info, listsGaps ? gaps : nil)
+    }
+
     private mutating func look() async throws -> Probe {
         let stream = bucket.name.streamName
-        let info = try await bucket.context.streamInfo(stream)
+        let (info, gaps) = try await ask()
         guard info.created == incarnation.created else {
             throw JetStreamError(code: .streamRecreated, subject: stream, text: "created \(info.created)")
         }
@@ -288,6 +305,7 @@ struct CaptureSession {
             lastRevision = last
         }
         state = info.state
+        listedGaps = gaps
         consistent = (last, info.serverTime ?? .wallClock())
         if options.recordsConfiguration { configuration = try info.configurationText }
         return .consistent
@@ -308,6 +326,11 @@ struct CaptureSession {
             )
             self.configuration = nil
         }
+    }
+
+    /// Brings what was committed from the archive's log into its file while other work is done.
+    mutating func shortenLog() async throws {
+        try await committer.shortenLog()
     }
 
     private mutating func commitFull() async throws {

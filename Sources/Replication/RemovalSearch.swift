@@ -83,14 +83,23 @@ struct RemovalSearch {
     ///
     /// Some revisions may be missing because later entries drove them out: look at them again with `confirm` at a
     /// later consistent revision.
-    func difference(from state: BucketState, gapsOf source: StreamInfo.State) async throws -> GapAnswer {
+    func difference(
+        from state: BucketState,
+        gapsOf source: StreamInfo.State,
+        listed: [UInt64]? = nil
+    ) async throws -> GapAnswer {
         guard source.gaps <= mostListedGaps else { return .tooMany }
-        let (info, gaps) = try await bucket.context.streamGaps(bucket.name.streamName)
-        guard info.created == bucket.info.created, UInt64(gaps.count) == info.state.gaps else { return .contradictory }
+        var (source, gaps) = (source, listed ?? [])
+        if listed == nil {
+            let answer = try await bucket.context.streamGaps(bucket.name.streamName)
+            guard answer.info.created == bucket.info.created else { return .contradictory }
+            (source, gaps) = (answer.info.state, answer.gaps)
+        }
+        guard UInt64(gaps.count) == source.gaps else { return .contradictory }
         var merge = RevisionMerge(expected: state.makeRevisionCursor(), through: state.revision)
         var next = 0
-        var revision = max(1, info.state.firstSequence)
-        while revision <= min(state.revision, info.state.lastSequence) {
+        var revision = max(1, source.firstSequence)
+        while revision <= min(state.revision, source.lastSequence) {
             if next < gaps.count, gaps[next] == revision {
                 next += 1
             } else {

@@ -21,7 +21,7 @@ extension Restore {
                         + (prepared.choice.isExact ? ", or with --mode replay" : " with --replace")
                 )
             }
-            if prepared.choice.isExact { try await buckets.waitForCopies(of: bucket.name) }
+            if prepared.choice.isExact { try await buckets.waitForCopies(of: bucket) }
             try await handOver(prepared.plan.configuration)
             return comparison
         } catch {

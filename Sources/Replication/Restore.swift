@@ -61,6 +61,9 @@ public struct Restore: Sendable {
     public func prepare() async throws -> Prepared {
         let incarnation = try chosenIncarnation()
         let revision = try reader.resolve(options.point, in: incarnation.id)
+        let bucket = options.newName ?? incarnation.bucket
+        // Over a long link the answer takes as long as finding the state.
+        async let found = existing(bucket)
         let state = try await reader.scannedState(
             of: incarnation.id,
             at: revision,
@@ -69,7 +72,6 @@ public struct Restore: Sendable {
         )
         try state.refuseCollisions(under: options.mapping)
         let archived = try archivedConfiguration(state)
-        let bucket = options.newName ?? incarnation.bucket
         var wanted = archived
         wanted.rename(to: bucket)
         var dropped: [String] = []
@@ -80,7 +82,7 @@ public struct Restore: Sendable {
         }
         for setting in options.settings { try wanted.set(setting) }
         let (adapted, unknown) = wanted.adapted(to: buckets.context.serverVersion)
-        let target = try await existing(bucket)
+        let target = try await found
         let marker = RestoreMarker(incarnation, revision: revision, options: options)
         let plan = try RestorePlan(
             archived: archived,

@@ -39,6 +39,13 @@ struct SegmentCommitter {
         if waits { try await finish() }
     }
 
+    /// Brings what was committed from the log into the file, in the background.
+    mutating func shortenLog() async throws {
+        try await finish()
+        let writer = writer
+        underway = (Task.detached { try writer.shortenLog() }, committedRevision, 0)
+    }
+
     /// Waits until nothing is under way.
     mutating func finish() async throws {
         if let failure { throw failure }

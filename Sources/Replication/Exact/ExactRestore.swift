@@ -70,7 +70,9 @@ struct ExactRestore {
 
     /// Deletes what was asked to be replaced, and what an earlier attempt or run has left of the same restore.
     private func makeRoom(isFirst: Bool) async throws {
-        try await removeOurs(RestoreFence.stagingName(of: name), refusesOthers: true)
+        if prepared.choice.way == .promotedMirror {
+            try await removeOurs(RestoreFence.stagingName(of: name), refusesOthers: true)
+        }
         if isFirst, prepared.plan.action == .replace {
             do {
                 try await buckets.delete(name)
@@ -143,19 +145,22 @@ struct ExactRestore {
     private mutating func attempt() async throws -> Bucket {
         let marked = prepared.marker.mark(prepared.plan.configuration, hasMetadata: context.serverIsAtLeast(2, 10))
         let fenced = RestoreFence.fenced(marked, name)
+        let form: SnapshotWriter.Form
         switch prepared.choice.way {
-        case .messageBlocks(let fillsGaps):
-            let info = try await upload(fenced.stream, .messageBlocks(fillsGaps ? .filled : .left))
-            try check(info.state, "the server restored")
-        case .entries:
-            let info = try await upload(fenced.stream, .entries)
-            try check(info.state, "the server restored")
+        case .messageBlocks(let fillsGaps): form = .messageBlocks(fillsGaps ? .filled : .left)
+        case .entries: form = .entries
         case .promotedMirror:
             try await promoteMirror(fenced)
-        case .replay:
-            break
+            return try await buckets.bucket(name)
+        case .replay: return try await buckets.bucket(name)
         }
-        return try await buckets.bucket(name)
+        // It is in nobody's way: nothing has to wait for it.
+        async let leftovers: Void = removeStaging()
+        let info = try await upload(fenced.stream, form)
+        try await leftovers
+        try check(info.state, "the server restored")
+        // In a cluster the servers that are to have copies are known a little later.
+        return context.clusterName == nil ? buckets.bucket(told: info) : try await buckets.bucket(name)
     }
 
     /// Writes the snapshot and sends it as it is written.
