@@ -174,10 +174,8 @@ extension Database {
             removals = (removals + sightings).sorted { $0.revisions.lowerBound < $1.revisions.lowerBound }
         }
         let rows = try segments(of: incarnation, through: revision)
-        // What is known of each entry is held while the segments are read: of so many at a time.
         let entries = rows.reduce(0) { $0 + $1.header.count }
-        let parts = entries / entriesAtOnce + 1
-        func scanned(_ selection: KeySelection) throws -> ScannedState {
+        func begin(_ selection: KeySelection, expecting count: Int) throws -> StateScan {
             var scan = StateScan(
                 incarnation: incarnation,
                 revision: revision,
@@ -191,28 +189,63 @@ extension Database {
             )
             try scan.configure()
             switch selection {
-            case .all: scan.reserve(entries)
-            case .part: scan.reserve(entries / parts * 9 / 8)
+            case .all, .part: scan.reserve(count)
             case .one, .patterns, .keys: break
             }
+            return scan
+        }
+        var state: ScannedState
+        if case .all = selection, !isFull, entries >= Self.entriesWorthLanes || entries > entriesAtOnce {
+            state = try scanInParts(rows, incarnation, entries, atOnce: entriesAtOnce, asOf: time) { part, parts in
+                try begin(.part(part, of: parts), expecting: entries / parts * 9 / 8)
+            }
+        } else {
+            var scan = try begin(selection, expecting: entries)
             for row in rows {
                 if let key = selection.key {
                     let filter = try keyFilter(of: row, incarnation)
                     let concerns = try row.naming(incarnation) { try KeyFilter.concerns(key, filter: filter) }
                     guard concerns else { continue }
                 }
-                try scan.add(row, try columns(of: row, incarnation))
+                let segment = try columns(of: row, incarnation)
+                try scan.add(row, segment, hashes: segment.keyHashes())
             }
-            return scan.finish(asOf: time)
-        }
-        var state: ScannedState
-        if case .all = selection, !isFull, parts > 1 {
-            state = try scanned(.part(0, of: parts))
-            for part in 1..<parts { state.add(try scanned(.part(part, of: parts))) }
-        } else {
-            state = try scanned(selection)
+            state = scan.finish(asOf: time)
         }
         state.segments.removeAll { $0.isEmpty }
+        return state
+    }
+
+    /// From so many entries on threads of their own are worth their making.
+    private static var entriesWorthLanes: Int { 50_000 }
+
+    /// Finds a state in parts, several side by side, by as many passes as it takes to hold what is known of each entry for
+    /// so many at a time.
+    private func scanInParts(
+        _ rows: [SegmentRow],
+        _ incarnation: Incarnation,
+        _ entries: Int,
+        atOnce: Int,
+        asOf time: Timestamp?,
+        begin: (_ part: Int, _ parts: Int) throws -> StateScan
+    ) throws -> ScannedState {
+        let lanesAtOnce = max(2, min(4, ProcessInfo.processInfo.activeProcessorCount))
+        let passes = entries / atOnce + 1
+        func pass(_ number: Int) throws -> ScannedState {
+            let lanes = try (0..<lanesAtOnce).map { lane in
+                ScanLane(try begin(number * lanesAtOnce + lane, passes * lanesAtOnce))
+            }
+            for row in rows {
+                let segment = try columns(of: row, incarnation)
+                let hashes = segment.keyHashes()
+                for lane in lanes { lane.add(row, segment, hashes: hashes) }
+            }
+            var found = try lanes[0].finish(asOf: time)
+            for lane in lanes.dropFirst() { found.add(try lane.finish(asOf: time)) }
+            return found
+        }
+        var state = try pass(0)
+        for number in 1..<passes { state.add(try pass(number)) }
         return state
     }
 

@@ -60,6 +60,11 @@ final class DecodedSegment: Sendable {
         valueBlocks = try columns.unpack(.valueBlocks) { try Self.blocks($0, lengths: lengths) }
     }
 
+    /// What a dictionary finds the keys by.
+    func keyHashes() -> [UInt32] {
+        (0..<keys.count).map { keys.withString($0, ByteDictionary.hash) }
+    }
+
     /// What the segment's row should say.
     var header: SegmentHeader {
         var size = valueLengths.reduce(0) { $0 + Int($1) }

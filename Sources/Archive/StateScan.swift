@@ -40,9 +40,12 @@ enum KeySelection: Sendable {
         case .patterns(let patterns): patterns.contains { $0.matches(key) }
         case .one(let wanted): wanted.bytes.withUnsafeBytes { $0.isSame(as: key) }
         case .keys(let keys): keys.find(key, hash: hash) != nil
-        case .part(let part, let count): Int((UInt64(hash) * UInt64(count)) >> 32) == part
+        case .part(let part, let count): Self.part(of: hash, count) == part
         }
     }
+
+    /// Which of several parts a key of this hash falls into.
+    static func part(of hash: UInt32, _ count: Int) -> Int { Int((UInt64(hash) * UInt64(count)) >> 32) }
 }
 
 /// The first pass of a state: walks the segments in order, values left packed, and finds which entries it holds.
@@ -115,8 +118,8 @@ struct StateScan {
         if mode != .full { retained.reserve(entries) }
     }
 
-    /// Adds the next segment.
-    mutating func add(_ row: SegmentRow, _ segment: DecodedSegment) throws {
+    /// Adds the next segment, of whose keys these are the hashes.
+    mutating func add(_ row: SegmentRow, _ segment: DecodedSegment, hashes: [UInt32]) throws {
         guard scanned + segment.count < Int(UInt32.max) else {
             throw ArchiveError(.io("a state of more than four thousand million entries"), hint: "give a filter")
         }
@@ -130,7 +133,7 @@ struct StateScan {
                 )
             }
         }
-        let numbers = self.numbers(of: segment.keys)
+        let numbers = self.numbers(of: segment.keys, hashes)
         while isPut.count < keys.count { isPut.append(false) }
         for index in 0..<segment.count {
             guard segment.revisions[index] <= revision else { break }
@@ -159,26 +162,25 @@ struct StateScan {
     }
 
     /// The numbers of a segment's keys; -1 for those that are not asked for.
-    private mutating func numbers(of strings: ByteStrings) -> [Int] {
+    private mutating func numbers(of strings: ByteStrings, _ all: [UInt32]) -> [Int] {
         var numbers = [Int](repeating: -1, count: strings.count)
         var wanted: [Int] = []
         var hashes: [UInt32] = []
         wanted.reserveCapacity(strings.count)
         hashes.reserveCapacity(strings.count)
         // Told apart once: to ask the selection of each key copies what it holds as often.
-        let isWanted: (UnsafeRawBufferPointer, UInt32) -> Bool
+        let isWanted: (Int) -> Bool
         switch selection {
-        case .all: isWanted = { _, _ in true }
-        case .keys(let keys): isWanted = { keys.find($0, hash: $1) != nil }
-        case .one, .part, .patterns: isWanted = { [selection] in selection.contains($0, hash: $1) }
+        case .all: isWanted = { _ in true }
+        case .part(let part, let count): isWanted = { KeySelection.part(of: all[$0], count) == part }
+        case .keys(let keys):
+            isWanted = { index in strings.withString(index) { keys.find($0, hash: all[index]) != nil } }
+        case .one, .patterns:
+            isWanted = { [selection] index in strings.withString(index) { selection.contains($0, hash: all[index]) } }
         }
-        for index in 0..<strings.count {
-            strings.withString(index) { key in
-                let hash = ByteDictionary.hash(key)
-                guard isWanted(key, hash) else { return }
-                wanted.append(index)
-                hashes.append(hash)
-            }
+        for index in 0..<strings.count where isWanted(index) {
+            wanted.append(index)
+            hashes.append(all[index])
         }
         for place in wanted.indices {
             if place % Self.fetchedAtOnce == 0 {

@@ -167,7 +167,8 @@ extension Database {
                 let concerns = try row.naming(incarnation) { try KeyFilter.concerns(keys, filter: filter) }
                 guard concerns else { continue }
             }
-            try scan.add(row, try columns(of: row, incarnation))
+            let segment = try columns(of: row, incarnation)
+            try scan.add(row, segment, hashes: segment.keyHashes())
         }
         guard !scan.isMortal else { return nil }
         return base.totals.replacing(before, by: scan.finish(asOf: nil).totals)

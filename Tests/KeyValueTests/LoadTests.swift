@@ -9,8 +9,10 @@ import Testing
 
 @Suite("One connection under load", .serialized)
 struct LoadTests {
-    /// What a sanitizer says is allocated, in bytes, in a process that has one. Its shadow grows with every address that
-    /// was ever in use and is never given back, so that the pages in memory say nothing there.
+    /// What a sanitizer says is allocated, in bytes, in a process that has one.
+    ///
+    /// Its shadow grows with every address that was ever in use and is never given back, so that the pages in memory say
+    /// nothing there.
     private static let allocated = dlsym(nil, "__sanitizer_get_current_allocated_bytes").map {
         unsafeBitCast($0, to: (@convention(c) () -> Int).self)
     }
