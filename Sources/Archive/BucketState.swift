@@ -160,6 +160,8 @@ public struct DecodedRun: Sendable {
     private let after: Revision
     private let segment: DecodedSegment
     private let values: StoredValues
+    /// The values of blocks that were unpacked already, by their number.
+    private var unpacked: [Int: [UInt8]] = [:]
 
     init(
         _ kept: KeptSegment,
@@ -177,16 +179,26 @@ public struct DecodedRun: Sendable {
         self.after = after
     }
 
+    /// Unpacks the values of all entries, for whoever reads them elsewhere.
+    mutating func unpack() throws {
+        for block in segment.valueBlocks where block.entries.contains(where: isWanted) {
+            unpacked[block.number] = try values(of: block)
+        }
+    }
+
+    private func values(of block: DecodedSegment.ValueBlock) throws -> [UInt8] {
+        if let values = unpacked[block.number] { return values }
+        do {
+            return try segment.unpack(block, from: values)
+        } catch let error as SegmentDamage {
+            throw kept.row.damage(incarnation, error).naming(path)
+        }
+    }
+
     /// Calls `body` with each entry in revision order; values are unpacked a block at a time.
     public func forEachEntry(_ body: (EntryView) throws -> Void) throws {
         for block in segment.valueBlocks where block.entries.contains(where: isWanted) {
-            let unpacked: [UInt8]
-            do {
-                unpacked = try segment.unpack(block, from: values)
-            } catch let error as SegmentDamage {
-                throw kept.row.damage(incarnation, error).naming(path)
-            }
-            try unpacked.withUnsafeBytes { values in
+            try values(of: block).withUnsafeBytes { values in
                 var offset = 0
                 for index in block.entries {
                     let length = Int(segment.valueLengths[index])

@@ -1,3 +1,5 @@
+import CChecksum
+
 /// HighwayHash-64, the keyed checksum of a server's message blocks, in portable arithmetic.
 ///
 /// Alakuijala, Cox and Wassenberg, "Fast keyed hash/pseudo-random function using SIMD multiply and permute", 2016. A
@@ -40,6 +42,49 @@ struct HighwayHash64 {
         var hash = HighwayHash64(key: key)
         bytes.withUnsafeBytes { hash.update($0) }
         return hash.finish()
+    }
+
+    /// Whether the processor takes four lanes at once.
+    private static let isInHardware = checksum_highwayhash64_is_available()
+
+    /// The hash of parts that follow each other, where nothing but the key was taken yet.
+    func hash(
+        _ first: UnsafeRawBufferPointer,
+        _ second: UnsafeRawBufferPointer,
+        _ third: UnsafeRawBufferPointer,
+        _ fourth: UnsafeRawBufferPointer
+    ) -> UInt64 {
+        guard Self.isInHardware else { return stepwise(first, second, third, fourth) }
+        let state = (v00, v01, v02, v03, v10, v11, v12, v13, m00, m01, m02, m03, m10, m11, m12, m13)
+        let parts = (Self.part(first), Self.part(second), Self.part(third), Self.part(fourth))
+        return withUnsafeBytes(of: state) { state in
+            withUnsafeBytes(of: parts) { parts in
+                checksum_highwayhash64(
+                    state.assumingMemoryBound(to: UInt64.self).baseAddress,
+                    parts.assumingMemoryBound(to: checksum_part.self).baseAddress,
+                    4
+                )
+            }
+        }
+    }
+
+    /// The same where the processor does not.
+    func stepwise(
+        _ first: UnsafeRawBufferPointer,
+        _ second: UnsafeRawBufferPointer,
+        _ third: UnsafeRawBufferPointer,
+        _ fourth: UnsafeRawBufferPointer
+    ) -> UInt64 {
+        var hash = self
+        hash.update(first)
+        hash.update(second)
+        hash.update(third)
+        hash.update(fourth)
+        return hash.finish()
+    }
+
+    private static func part(_ bytes: UnsafeRawBufferPointer) -> checksum_part {
+        checksum_part(bytes: bytes.baseAddress, count: bytes.count)
     }
 
     /// Takes more bytes.

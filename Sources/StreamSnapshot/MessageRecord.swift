@@ -30,11 +30,7 @@ enum MessageRecord {
 
         /// The hash that it should carry.
         func expectedHash(_ keyed: HighwayHash64) -> UInt64 {
-            var hash = keyed
-            hash.update(hashed.0)
-            hash.update(subject)
-            hash.update(hashed.1)
-            return hash.finish()
+            keyed.hash(hashed.0, subject, hashed.1, UnsafeRawBufferPointer(start: nil, count: 0))
         }
     }
 
@@ -88,12 +84,11 @@ enum MessageRecord {
             block.append(contentsOf: entry.headers)
         }
         block.append(contentsOf: entry.value)
-        var hash = keyed
-        block.withUnsafeBytes { hash.update(UnsafeRawBufferPointer(rebasing: $0[start + 4..<start + 20])) }
-        hash.update(entry.subject)
-        hash.update(entry.headers)
-        hash.update(entry.value)
-        block.append(littleEndian: hash.finish())
+        let hash = block.withUnsafeBytes {
+            let numbers = UnsafeRawBufferPointer(rebasing: $0[start + 4..<start + 20])
+            return keyed.hash(numbers, entry.subject, entry.headers, entry.value)
+        }
+        block.append(littleEndian: hash)
     }
 
     /// Appends a record that stands for a sequence without a message; `sequence` with its mark.

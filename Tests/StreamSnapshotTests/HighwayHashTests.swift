@@ -36,6 +36,25 @@ struct HighwayHashTests {
         }
     }
 
+    @Test("The hash is the same with the processor's vectors and without, at every length and wherever it is cut")
+    func vectorsOrNot() {
+        let keyed = HighwayHash64(key: (0..<32).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ 5) })
+        let data = (0..<150).map { UInt8(truncatingIfNeeded: $0 &* 167 &+ 13) }
+        data.withUnsafeBytes { bytes in
+            for end in 0...data.count {
+                for cuts in [(0, 0, 0), (16, 36, 36), (end / 3, end / 2, end - 1), (1, 33, 65), (31, 32, 64)] {
+                    let places = [0, cuts.0, cuts.1, cuts.2, end].map { min(max(0, $0), end) }.sorted()
+                    let parts = zip(places, places.dropFirst()).map { UnsafeRawBufferPointer(rebasing: bytes[$0..<$1]) }
+                    #expect(
+                        keyed.hash(parts[0], parts[1], parts[2], parts[3])
+                            == keyed.stepwise(parts[0], parts[1], parts[2], parts[3]),
+                        "\(places)"
+                    )
+                }
+            }
+        }
+    }
+
     @Test("SHA-256 and CRC-32C of the standards' examples")
     func standards() {
         let abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

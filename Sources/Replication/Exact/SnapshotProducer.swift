@@ -80,8 +80,8 @@ final class SnapshotProducer: Sendable {
         var writer = try SnapshotWriter(order.description, form: order.form)
         var selection = order.selection
         var target = TargetSubject(prefix: order.subjectPrefix, mapping: order.mapping)
-        var cursor = order.state.makeCursor()
-        while let run = try cursor.next() {
+        let runs = RunsAhead(order.state.makeCursor())
+        while let run = try runs.next() {
             try run.forEachEntry { entry in
                 guard selection.judge(entry) == .taken else { return }
                 try target.withSubject(of: entry.key) { subject in
