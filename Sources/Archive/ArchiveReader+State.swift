@@ -235,11 +235,9 @@ extension Database {
             let lanes = try (0..<lanesAtOnce).map { lane in
                 ScanLane(try begin(number * lanesAtOnce + lane, passes * lanesAtOnce))
             }
-            for row in rows {
-                let segment = try columns(of: row, incarnation)
-                let hashes = segment.keyHashes()
-                for lane in lanes { lane.add(row, segment, hashes: hashes) }
-            }
+            let feed = SegmentFeed(lanes)
+            for row in rows { feed.add(try packedColumns(of: row, incarnation)) }
+            try feed.flush()
             var found = try lanes[0].finish(asOf: time)
             for lane in lanes.dropFirst() { found.add(try lane.finish(asOf: time)) }
             return found

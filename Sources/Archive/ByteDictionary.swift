@@ -48,6 +48,16 @@ struct ByteDictionary: Sendable {
         find(string, hash: Self.hash(string))
     }
 
+    /// Whether a string of this hash is here.
+    func holds(hash: UInt32) -> Bool {
+        var slot = Int(truncatingIfNeeded: hash) & mask
+        while slots[slot] != 0 {
+            if UInt32(truncatingIfNeeded: slots[slot] >> 32) == hash { return true }
+            slot = (slot + 1) & mask
+        }
+        return false
+    }
+
     /// The same, of a string whose hash is known.
     func find(_ string: UnsafeRawBufferPointer, hash: UInt32) -> Int? {
         var slot = Int(truncatingIfNeeded: hash) & mask

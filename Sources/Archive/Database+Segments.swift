@@ -54,8 +54,15 @@ extension Database {
 
     /// The columns of a segment, its values excepted.
     func columns(of row: SegmentRow, _ incarnation: Incarnation) throws -> DecodedSegment {
+        try packedColumns(of: row, incarnation).unpack()
+    }
+
+    /// The same, to be unpacked elsewhere.
+    func packedColumns(of row: SegmentRow, _ incarnation: Incarnation) throws -> PackedColumns {
         let body = try checked([.body], of: row, incarnation)[0]
-        return try row.naming(incarnation) { try decode(body, of: row, incarnation).columns }
+        return try row.naming(incarnation) {
+            PackedColumns(row: row, incarnation: incarnation, body: body, cipher: try cipher(of: row, incarnation))
+        }
     }
 
     /// The columns of a segment, and its values, still packed.
@@ -126,19 +133,5 @@ extension Database {
         } catch let error as DatabaseError where error.resultCode == .SQLITE_CORRUPT {
             throw row.damage(incarnation, error)
         }
-    }
-
-    private func decode(
-        _ stored: Data,
-        of row: SegmentRow,
-        _ incarnation: Incarnation
-    ) throws -> (columns: DecodedSegment, cipher: SegmentCipher?) {
-        let cipher = try cipher(of: row, incarnation)
-        let segment = try DecodedSegment(body: try cipher.open(stored, .body))
-        // Both are what was written; whether the writer told the truth is another question.
-        guard segment.count == row.header.count, segment.revisions.first == row.header.firstRevision,
-            segment.revisions.last == row.header.lastRevision
-        else { throw SegmentDamage("its row and its body differ") }
-        return (segment, cipher)
     }
 }

@@ -2,7 +2,7 @@ import Dispatch
 import KVModel
 import Synchronization
 
-/// A part of a state that is found beside others, on a queue of its own; all are fed with the same unpacked segments.
+/// A state, or a part of one, that is found on a queue of its own while segments are unpacked, and beside other parts.
 ///
 /// Whoever feeds it waits when it is behind, so that few segments are in memory.
 final class ScanLane: Sendable {
@@ -35,10 +35,15 @@ final class ScanLane: Sendable {
 
     /// Ends the part, when all segments were taken.
     func finish(asOf time: Timestamp?) throws -> ScannedState {
+        try withScan { $0.finish(asOf: time) }
+    }
+
+    /// Shows the scan as it is when all segments that were given so far were taken.
+    func withScan<Result>(_ body: (inout StateScan) throws -> Result) throws -> Result {
         try queue.sync {
             try work.withLock { work in
                 if let failure = work.failure { throw failure }
-                return work.scan.finish(asOf: time)
+                return try body(&work.scan)
             }
         }
     }

@@ -174,7 +174,9 @@ struct StateScan {
         case .all: isWanted = { _ in true }
         case .part(let part, let count): isWanted = { KeySelection.part(of: all[$0], count) == part }
         case .keys(let keys):
-            isWanted = { index in strings.withString(index) { keys.find($0, hash: all[index]) != nil } }
+            isWanted = { index in
+                keys.holds(hash: all[index]) && strings.withString(index) { keys.find($0, hash: all[index]) != nil }
+            }
         case .one, .patterns:
             isWanted = { [selection] index in strings.withString(index) { selection.contains($0, hash: all[index]) } }
         }

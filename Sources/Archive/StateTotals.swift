@@ -159,19 +159,24 @@ extension Database {
             removals: []
         )
         try scan.configure()
+        let lane = ScanLane(scan)
+        let feed = SegmentFeed([lane])
         var before = StateTotals()
         for (index, row) in rows.enumerated() {
-            if index == count { before = scan.totals(at: base.point) }
+            if index == count {
+                try feed.flush()
+                before = try lane.withScan { $0.totals(at: base.point) }
+            }
             if index < count, keys.count <= Self.fewKeys {
                 let filter = try keyFilter(of: row, incarnation)
                 let concerns = try row.naming(incarnation) { try KeyFilter.concerns(keys, filter: filter) }
                 guard concerns else { continue }
             }
-            let segment = try columns(of: row, incarnation)
-            try scan.add(row, segment, hashes: segment.keyHashes())
+            feed.add(try packedColumns(of: row, incarnation))
         }
-        guard !scan.isMortal else { return nil }
-        return base.totals.replacing(before, by: scan.finish(asOf: nil).totals)
+        try feed.flush()
+        guard try !lane.withScan({ $0.isMortal }) else { return nil }
+        return base.totals.replacing(before, by: try lane.finish(asOf: nil).totals)
     }
 
     /// The keys of some segments; nil if they are more than so many, or if other keys are concerned too.
