@@ -128,6 +128,38 @@ struct SnapshotCaptureTests {
         try await Self.expectEqual(path, server)
     }
 
+    @Test("Nothing of a bucket that was made anew gets among the entries of the one before", arguments: [10, 5000])
+    func recreated(entries: Int) async throws {
+        let server = try await ServerProcess.start()
+        defer { server.close() }
+        let folder = try TemporaryDirectory("snapshot")
+        defer { folder.remove() }
+        let path = folder.file("a.cistern")
+        try await server.withClient { client in
+            try client.createBucket("src", history: 3)
+            try client.putMany("src", Self.puts(3000, keys: 100, seed: 4))
+        }
+        try await server.withBuckets { buckets in
+            let writer = try ArchiveWriter.open(path: path, createIfMissing: true)
+            let bucket = try await buckets.bucket(try BucketName("src"))
+            try await server.withClient { client in
+                try client.deleteStream("KV_src")
+                try client.createBucket("src", history: 3)
+                try client.putMany("src", Self.puts(entries, keys: 4000, seed: 5))
+            }
+            var options = Self.options()
+            options.segmentBytes = 16 << 10
+            let error = await #expect(throws: ReplicationError.self) {
+                try await Capture(bucket, into: writer, options: options).run()
+            }
+            #expect(error?.code == .sourceRecreated)
+            let incarnation = try #require(try writer.reader().incarnations().first)
+            #expect(try writer.checkpoint(incarnation.id)?.resumeRevision ?? 0 == 0)
+            #expect(try writer.lastEntry(incarnation.id) == nil)
+            try writer.close()
+        }
+    }
+
     @Test("Nothing is committed behind a segment that could not be")
     func hole() async throws {
         let folder = try TemporaryDirectory("snapshot")
