@@ -10,6 +10,7 @@ extension BucketState {
             defer { place += 1 }
             return (segments[place], try snapshot.columns(segments[place], of: incarnation))
         }
+        defer { ahead.finish() }
         while let (kept, segment) = try ahead.next() {
             for index in 0..<segment.count where kept.contains(index) {
                 try segment.withEntry(index, value: nothing) { try body($0, Int(segment.valueLengths[index])) }

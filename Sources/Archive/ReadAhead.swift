@@ -3,7 +3,8 @@ import Synchronization
 
 /// Reads ahead of whoever takes what is read, two at a time, on a queue of its own.
 ///
-/// Unpacking, and what is done with what was unpacked, so go on side by side.
+/// Unpacking, and what is done with what was unpacked, so go on side by side. Who has enough says so with `finish`: what is
+/// still being read would hold the archive.
 final class ReadAhead<Source: Sendable, Element: Sendable>: Sendable {
     private struct Reading {
         var source: Source
@@ -30,6 +31,11 @@ final class ReadAhead<Source: Sendable, Element: Sendable>: Sendable {
         let next = reading.withLock { $0.read.removeFirst() }
         readOne()
         return try next.get()
+    }
+
+    /// Waits until nothing is read any more.
+    func finish() {
+        queue.sync {}
     }
 
     private func readOne() {
@@ -62,4 +68,7 @@ public struct RunsAhead: Sendable {
     ///
     /// Blocks the thread until it is there.
     public func next() throws -> DecodedRun? { try runs.next() }
+
+    /// Waits until nothing is read any more; to be called whether or not all was taken.
+    public func finish() { runs.finish() }
 }

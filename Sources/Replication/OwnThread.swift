@@ -8,11 +8,11 @@ package func onOwnThread<Result: Sendable>(
     _ work: @escaping @Sendable (_ shouldStop: @escaping @Sendable () -> Bool) throws -> Result
 ) async throws -> Result {
     let flag = Flag()
-    let outcome = Outcome<Result>()
+    let outcome = Outcome { try work { flag.isSet } }
     await withTaskCancellationHandler {
         await withCheckedContinuation { (continuation: CheckedContinuation<Void, Never>) in
             Thread.detachNewThread {
-                outcome.settle { try work { flag.isSet } }
+                outcome.settle()
                 continuation.resume()
             }
         }
@@ -22,25 +22,37 @@ package func onOwnThread<Result: Sendable>(
     return try outcome.take()
 }
 
-/// What work came to, handed over from its thread.
+/// Work, and then what it came to, handed over from its thread.
 ///
-/// A continuation would leave the thread a copy for as long as that takes to end: an archived state holds the archive
-/// open, and must be gone when whoever asked for it lets it go.
+/// A thread would keep the work, and a continuation the result, for as long as the thread takes to end: a reader, and
+/// an archived state, hold the archive open, and must be gone when whoever asked lets them go.
 private final class Outcome<Value: Sendable>: Sendable {
-    private let state = Mutex<Result<Value, any Error>>(.failure(CancellationError()))
+    private enum State {
+        case asked(@Sendable () throws -> Value)
+        case settled(Result<Value, any Error>)
+    }
 
-    func settle(_ work: () throws -> Value) {
+    private let state: Mutex<State>
+
+    init(_ work: @escaping @Sendable () throws -> Value) {
+        state = Mutex(.asked(work))
+    }
+
+    /// Does the work, and keeps what it came to in its place.
+    func settle() {
+        guard case .asked(let work) = state.withLock({ $0 }) else { return }
         let result: Result<Value, any Error> = Result { try work() }
-        state.withLock { $0 = result }
+        state.withLock { $0 = .settled(result) }
     }
 
     /// Answers it once, and keeps nothing.
     func take() throws -> Value {
-        let result = state.withLock { state in
-            let result = state
-            state = .failure(CancellationError())
-            return result
+        let last = state.withLock { state in
+            let last = state
+            state = .settled(.failure(CancellationError()))
+            return last
         }
+        guard case .settled(let result) = last else { throw CancellationError() }
         return try result.get()
     }
 }

@@ -13,6 +13,19 @@ struct OwnThreadTests {
         }
     }
 
+    @Test("What the work held is gone when its answer is there")
+    func release() async throws {
+        let gone = Count()
+        for round in 1...500 {
+            try await hold(Token(gone))
+            #expect(gone.value == round)
+        }
+    }
+
+    private func hold(_ token: Token) async throws {
+        try await onOwnThread { _ in withExtendedLifetime(token) {} }
+    }
+
     @Test("What the work throws is thrown, and it is told that nobody waits for it any more")
     func failure() async throws {
         await #expect(throws: Failure.self) { try await onOwnThread { _ -> Void in throw Failure() } }

@@ -81,6 +81,7 @@ final class SnapshotProducer: Sendable {
         var selection = order.selection
         var target = TargetSubject(prefix: order.subjectPrefix, mapping: order.mapping)
         let runs = RunsAhead(order.state.makeCursor())
+        defer { runs.finish() }
         while let run = try runs.next() {
             try run.forEachEntry { entry in
                 guard selection.judge(entry) == .taken else { return }
